@@ -1,0 +1,27 @@
+# Thin names for plain commands; `python3 run.py test` makes the environment they use.
+PYTHON ?= .venv/bin/python
+
+.PHONY: check format lint types test bench demo wheel
+
+check: format lint types test
+
+format:
+	$(PYTHON) -m ruff format --check .
+
+lint:
+	$(PYTHON) -m ruff check .
+
+types:
+	$(PYTHON) -m mypy
+
+test:
+	python3 run.py test
+
+bench:
+	$(PYTHON) -m benchmarks
+
+demo:
+	python3 run.py --input spotter/data/demo.flac
+
+wheel:
+	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .

@@ -1,0 +1,60 @@
+"""Users' callbacks on a thread of their own: a slow one delays nobody, one that raises does no harm."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Any, Final
+
+_log = logging.getLogger(__name__)
+
+_SLICE_S: Final = 0.1  # waits are cut, so that Ctrl-C is served on Windows too
+
+
+class CallbackThread:
+    """Runs calls one after the other; the thread begins with the first."""
+
+    def __init__(self) -> None:
+        self._calls: SimpleQueue[tuple[Callable[[Any], object], Any] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, call: Callable[[Any], object], argument: object) -> None:
+        """Have `call(argument)` run soon; returns at once."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="spotter-callbacks", daemon=True)
+            self._thread.start()
+        self._calls.put((call, argument))
+
+    def close(self) -> None:
+        """Say that no more calls will come; those that wait still run."""
+        self._calls.put(None)
+
+    def join(self, limit_s: float) -> bool:
+        """Wait, after `close`, until every call has ended; False if one has not within the limit."""
+        return self._thread is None or join(self._thread, limit_s)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether a callback asks."""
+        return threading.current_thread() is self._thread
+
+    def _work(self) -> None:
+        while (item := self._calls.get()) is not None:
+            call, argument = item
+            try:
+                call(argument)
+            except Exception:  # noqa: BLE001  whatever it is, it is the callback's
+                _log.exception("the callback %s raised; listening goes on", getattr(call, "__qualname__", call))
+
+
+def join(thread: threading.Thread, limit_s: float) -> bool:
+    """Wait for a thread; True if it has ended, or is the one that asks."""
+    if thread is threading.current_thread():
+        return True
+    deadline = time.monotonic() + limit_s
+    while thread.is_alive() and (left := deadline - time.monotonic()) > 0:
+        thread.join(min(_SLICE_S, left))
+    return not thread.is_alive()

@@ -1,0 +1,308 @@
+"""`spotter listen`: keywords heard in a microphone or a recording, one line each."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
+
+from spotter.cli.common import Parser, guarded, say, version
+
+if TYPE_CHECKING:
+    from spotter.cli.lines import Lines
+    from spotter.cli.terminal import FileView, LiveView
+    from spotter.events import Event
+    from spotter.listener import Listener
+    from spotter.sources import LiveSource, Source
+
+DEMO: Final = Path(__file__).parents[1] / "data" / "demo.flac"
+
+_EXAMPLES: Final = """\
+examples:
+  spotter listen                                   the default microphone, until Ctrl-C
+  spotter listen --device usb --threshold 0.8      another one, less easily convinced
+  spotter listen --threshold 0.6 --threshold stop=0.9
+  spotter listen --input talk.mp3 --json           a recording, as fast as the machine can
+  arecord -t raw -f S16_LE -r 16000 | spotter listen --input -
+
+exit codes: 0 done or Ctrl-C, also when nobody reads the output any more; 1 failed while running;
+2 bad arguments or input; 3 no usable microphone; 4 model unusable
+"""
+
+HELP: Final[dict[str, Any]] = {
+    "help": "listen to a microphone or a recording",
+    "description": "Prints a line for each keyword heard in a microphone (until Ctrl-C) or in a recording.",
+    "epilog": _EXAMPLES,
+    "formatter_class": argparse.RawDescriptionHelpFormatter,
+    "allow_abbrev": False,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `python -m spotter.listen …`; return the exit code."""
+    parser = Parser(prog="python -m spotter.listen", **{key: HELP[key] for key in HELP if key != "help"})
+    add_arguments(parser)
+    return guarded(lambda: run(parser.parse_args(argv)))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Say which options there are."""
+    source = parser.add_argument_group("what to listen to")
+    source.add_argument("--device", metavar="ID|NAME", help="microphone: its number, or a part of its name")
+    source.add_argument("--input", metavar="FILE|-", help="a sound file instead; -: raw 16-bit mono PCM on stdin")
+    source.add_argument("--rate", type=int, metavar="HZ", help="sample rate of `--input -` (default: 16000)")
+    source.add_argument("--seconds", type=float, metavar="N", help="end after so many seconds")
+    source.add_argument(
+        "--or-demo", action="store_true", help="without a usable microphone, hear the recording that ships with spotter"
+    )
+    how = parser.add_argument_group("how to decide")
+    how.add_argument("--model", default="commands", metavar="NAME|FOLDER", help="default: %(default)s")
+    how.add_argument(
+        "--threshold",
+        action="append",
+        default=[],
+        metavar="[WORD=]T",
+        help="0..1, for every keyword or for one; may be repeated (default: the model's own)",
+    )
+    how.add_argument("--hop", type=float, metavar="MS", help="milliseconds between decisions (default: about 100)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.add_argument("--list-devices", action="store_true", help="print the microphones and end")
+    parser.add_argument("--list-models", action="store_true", help="print the models and end")
+    parser.add_argument("--version", action="version", version=version())
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what the options say; return the exit code."""
+    from spotter.cli import listing
+
+    if options.list_devices:
+        return listing.print_devices(as_json=options.json)
+    if options.list_models:
+        return listing.print_models(as_json=options.json)
+    used: list[Source | LiveSource] = []
+    with _warnings_said():
+        code = guarded(lambda: _listen(options, used))
+    if any(getattr(source, "stuck", False) for source in used):
+        # A sound system that does not let go would hold up the interpreter's exit for minutes.
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+    return code
+
+
+def _listen(options: argparse.Namespace, used: list[Source | LiveSource]) -> int:
+    from spotter.errors import MicrophoneError
+
+    source = _source(options)
+    listener = _listener(options, source)
+    used.append(listener.source)
+    try:
+        return _Session(listener).run(options)
+    except MicrophoneError as error:
+        if source is not None or not options.or_demo or listener.spotter is not None:
+            raise
+        say(f"{error}; this is the recording that ships with spotter")
+    from spotter.sources.files import AudioFile
+
+    return _Session(_listener(options, AudioFile(DEMO))).run(options)
+
+
+def _listener(options: argparse.Namespace, source: Source | LiveSource | None) -> Listener:
+    from spotter.listener import Listener, with_threshold
+    from spotter.model import Model
+
+    for_all, for_words = thresholds(options.threshold)
+    model = Model.open(options.model)
+    decoder = with_threshold(with_threshold(model.decoder, for_all, model.keywords), for_words, model.keywords)
+    device = options.device if source is None else None
+    return Listener(model, device=device, source=source, hop_ms=options.hop, decoder=decoder)
+
+
+def _source(options: argparse.Namespace) -> Source | None:
+    """Return what `--input` names; None for a microphone."""
+    from spotter.errors import BadInputError
+
+    if options.rate is not None and options.input != "-":
+        raise BadInputError(f"--rate {options.rate} is for `--input -`; a file says its rate itself: leave it out")
+    if options.input is None:
+        return None
+    if options.device is not None:
+        raise BadInputError(f"--device {options.device} and --input exclude each other; give one of them")
+    if options.input == "-":
+        from spotter.sources.pcm import PcmStream
+
+        if sys.stdin is None or sys.stdin.isatty():
+            raise BadInputError("standard input is a terminal; pipe raw 16-bit little-endian mono PCM into it")
+        return PcmStream(sys.stdin.buffer, 16_000 if options.rate is None else options.rate)
+    from spotter.sources.files import AudioFile
+
+    return AudioFile(options.input)
+
+
+def thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float]]:
+    """Read `0.8` and `word=0.8`; the one for all, and those for words.
+
+    Raises
+    ------
+    BadInputError
+        Not a number, or not between 0 and 1.
+    """
+    from spotter.errors import BadInputError
+
+    for_all: float | None = None
+    for_words: dict[str, float] = {}
+    for text in texts:
+        word, equals, number = text.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            raise BadInputError(f"--threshold {text!r} is no number; give 0.8, or word=0.8") from None
+        if not 0.0 < value < 1.0:
+            raise BadInputError(f"--threshold {text!r} is out of range; give a number between 0 and 1")
+        if equals:
+            for_words[word] = value
+        else:
+            for_all = value
+    return for_all, for_words
+
+
+@dataclass
+class _Session:
+    """One run of the command, and what it counts."""
+
+    listener: Listener
+    gaps: int = 0
+    invalid_samples: int = 0
+    invalid_places: int = 0
+    invalid_first_s: float = 0.0
+
+    def run(self, options: argparse.Namespace) -> int:
+        from spotter.errors import BadInputError
+
+        listener = self.listener
+        with _signals(listener):
+            listener.start(options.seconds)
+            source = listener.source
+            print(
+                f"listening to {source.name} ({source.sample_rate} Hz, {source.channels} ch), "
+                f"hop {listener.hop_used_ms:g} ms; Ctrl-C ends",
+                file=sys.stderr,
+                flush=True,
+            )
+            wanted = True
+            try:
+                with _output(listener, options) as output:
+                    for event in listener.events(output.tick_s):
+                        if event is not None:
+                            self._count(event)
+                            output.show(event)
+                        if listener.spotter:
+                            output.tick(listener.spotter)
+            except BrokenPipeError:
+                wanted = False  # nobody listens any more: a quiet end
+                raise
+            finally:
+                try:
+                    listener.stop()
+                finally:
+                    if wanted:
+                        self._say_counts()
+        if self.invalid_samples:
+            raise BadInputError(
+                f"{source.name}: {self.invalid_samples} samples (at 16 kHz) in {self.invalid_places} places, the first "
+                f"at {self.invalid_first_s:.4f} s, are NaN or infinite; they were left out, repair the recording"
+            )
+        return 0
+
+    def _count(self, event: Event) -> None:
+        from spotter.events import Gap
+
+        if not isinstance(event, Gap):
+            return
+        self.gaps += 1
+        if event.reason == "invalid":
+            if not self.invalid_places:
+                self.invalid_first_s = event.time - event.seconds
+            self.invalid_places += 1
+            self.invalid_samples += event.samples
+
+    def _say_counts(self) -> None:
+        spotter = self.listener.spotter
+        if spotter is None:
+            return
+        overflows = spotter.ring.overflows + getattr(self.listener.source, "overflow_flags", 0)
+        print(
+            f"windows: {spotter.windows}, detections: {spotter.detections}, overflows: {overflows}, "
+            f"gaps: {self.gaps} ({spotter.lost_samples / 16_000:.2f} s), heard: {spotter.position / 16_000:.2f} s",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def _output(listener: Listener, options: argparse.Namespace) -> Lines | LiveView | FileView:
+    from spotter.running import is_live
+
+    source = listener.source
+    live = is_live(source)
+    if options.json or not sys.stdout.isatty():
+        from spotter.cli.lines import Lines
+
+        return Lines(as_json=options.json, live=live)
+    from spotter.cli.terminal import FileView, LiveView
+
+    if live:
+        return LiveView()
+    frames = getattr(source, "frames", None)
+    length_s = frames / source.sample_rate if frames else None
+    if options.seconds is not None:
+        length_s = min(options.seconds, length_s or options.seconds)
+    return FileView(source.name, length_s)
+
+
+@contextmanager
+def _signals(listener: Listener) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end listening, so that nothing heard is lost; a second one ends the command."""
+    stopped = False
+
+    def end(number: int, frame: FrameType | None) -> None:
+        nonlocal stopped
+        if stopped or not listener.running:
+            raise KeyboardInterrupt
+        stopped = True
+        listener.stop(wait=False)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Handler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage())
+
+
+@contextmanager
+def _warnings_said() -> Iterator[None]:
+    """Print what the package logs as the command's own lines."""
+    logger = logging.getLogger("spotter")
+    handler = _Handler(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

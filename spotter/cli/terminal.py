@@ -1,0 +1,107 @@
+"""What a person at a terminal sees: a live line below the detections, or a progress bar for a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from spotter.cli.lines import line
+from spotter.events import Detection, Event
+from spotter.settings import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from spotter.pipeline import Spotter
+
+_CELLS: Final = 20  # of the level meter
+_QUIETEST_DBFS: Final = -70.0
+_WORTH_SHOWING: Final = 0.1  # a score below is noise
+
+
+class LiveView:
+    """A level meter and the best current word; detections scroll above."""
+
+    tick_s: Final = 0.1
+
+    def __init__(self) -> None:
+        self._console = Console(highlight=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Print an event above the live line."""
+        self._console.print(styled(event))
+
+    def tick(self, spotter: Spotter) -> None:
+        """Redraw the live line."""
+        self._live.update(self.line_for(spotter), refresh=True)
+
+    def line_for(self, spotter: Spotter) -> Text:
+        """Return the live line."""
+        share = (spotter.level_dbfs - _QUIETEST_DBFS) / -_QUIETEST_DBFS
+        filled = round(_CELLS * min(1.0, max(0.0, share)))
+        full, empty = ("#", ".") if self._console.options.ascii_only else ("█", "░")
+        scores = {word: float(spotter.scores[spotter.labels.index(word)]) for word in spotter.keywords}
+        word = max(scores, key=scores.__getitem__)
+        text = Text(no_wrap=True, overflow="crop")
+        text.append(f"{spotter.position / SAMPLE_RATE:8.1f} s  ", "dim")
+        text.append(full * filled, "green" if share < 0.9 else "red")
+        text.append(empty * (_CELLS - filled), "dim")
+        text.append(f" {spotter.level_dbfs:4.0f} dBFS  ", "dim")
+        if scores[word] >= _WORTH_SHOWING:
+            text.append(f"{word} {scores[word]:.2f}", "cyan")
+        return text
+
+
+class FileView:
+    """A progress bar; detections scroll above."""
+
+    tick_s: Final = 0.1
+
+    def __init__(self, name: str, seconds: float | None) -> None:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TaskProgressColumn(),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=Console(highlight=False), auto_refresh=False, transient=True)
+        self._task = self._progress.add_task(name, total=seconds)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def show(self, event: Event) -> None:
+        """Print an event above the bar."""
+        self._progress.console.print(styled(event))
+
+    def tick(self, spotter: Spotter) -> None:
+        """Redraw the bar."""
+        self._progress.update(self._task, completed=spotter.position / SAMPLE_RATE)
+        self._progress.refresh()
+
+
+def styled(event: Event) -> Text:
+    """Return an event's line in its colour."""
+    return Text(line(event), "bold green" if isinstance(event, Detection) else "yellow")

@@ -1,0 +1,71 @@
+"""What comes out of the listener: frozen values in stream time, which counts samples at 16 kHz."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from spotter.settings import SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """A keyword was heard."""
+
+    keyword: str
+    score: float  # smoothed, 0..1
+    time_sample: int  # when it was decided: first sample after the deciding window
+    start_sample: int  # estimate of the word's first sample
+    end_sample: int  # estimate of the first sample after the word
+
+    @property
+    def time(self) -> float:
+        """When it was decided, in seconds of stream time."""
+        return self.time_sample / SAMPLE_RATE
+
+    @property
+    def start(self) -> float:
+        """Where the word starts, in seconds of stream time."""
+        return self.start_sample / SAMPLE_RATE
+
+    @property
+    def end(self) -> float:
+        """Where the word ends, in seconds of stream time."""
+        return self.end_sample / SAMPLE_RATE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "type": "detection",
+            "keyword": self.keyword,
+            "score": round(self.score, 4),
+            "time": round(self.time, 4),
+            "start": round(self.start, 4),
+            "end": round(self.end, 4),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Audio is missing; nothing that was heard mixes both sides."""
+
+    time_sample: int  # first sample after the gap
+    samples: int  # how much is missing, at 16 kHz
+    reason: str  # "overflow" (the reader was late), "driver" (the sound system lost it), "invalid" (NaN or infinite)
+
+    @property
+    def time(self) -> float:
+        """Where the stream goes on, in seconds of stream time."""
+        return self.time_sample / SAMPLE_RATE
+
+    @property
+    def seconds(self) -> float:
+        """How much is missing, in seconds."""
+        return self.samples / SAMPLE_RATE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"type": "gap", "time": round(self.time, 4), "seconds": round(self.seconds, 4), "reason": self.reason}
+
+
+Event: TypeAlias = Detection | Gap

@@ -1,0 +1,253 @@
+"""The shell around the pipeline: a source, a thread that reads it, and the users' callbacks."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
+
+from spotter.errors import BadInputError
+from spotter.events import Detection, Event, Gap
+from spotter.pipeline import hop_for
+from spotter.running import Run
+from spotter.settings import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from spotter.pipeline import Network, Spotter
+    from spotter.settings import DecoderConfig
+    from spotter.sources import LiveSource, Source
+
+_log = logging.getLogger(__name__)
+
+_STOP_LIMIT_S: Final = 10.0
+_SLICE_S: Final = 0.1
+
+_OnDetection = TypeVar("_OnDetection", bound="Callable[[Detection], object]")
+_OnGap = TypeVar("_OnGap", bound="Callable[[Gap], object]")
+
+
+class Listener:
+    """Listens to a microphone, or another source, and says which keywords it hears.
+
+    Parameters
+    ----------
+    model : str, path or Model
+        A shipped model's name, a model folder, or an open model.
+    device : int or str, optional
+        The microphone's number or a part of its name; left out: the system's default.
+    source : Source or LiveSource, optional
+        What to listen to instead of a microphone, such as `spotter.sources.files.AudioFile("talk.flac")`.
+    hop_ms : float, optional
+        Milliseconds between windows; left out: the model's valid hop nearest to 100 ms.
+    threshold : float or mapping, optional
+        0..1, for every keyword, or word to threshold for some; left out: the model's own.
+    decoder : DecoderConfig, optional
+        Every decision's settings instead of the model's own.
+
+    Examples
+    --------
+    >>> listener = Listener()  # doctest: +SKIP
+    >>> @listener.on("yes", "no")
+    ... def answer(detection):
+    ...     print(detection.keyword, detection.time)
+    >>> listener.run()  # until Ctrl-C
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Network = "commands",
+        *,
+        device: int | str | None = None,
+        source: Source | LiveSource | None = None,
+        hop_ms: float | None = None,
+        threshold: float | Mapping[str, float] | None = None,
+        decoder: DecoderConfig | None = None,
+    ) -> None:
+        if device is not None and source is not None:
+            raise BadInputError(f"device {device!r} and a source exclude each other; give one of them")
+        self.model = _opened(model)
+        self.decoder = with_threshold(decoder or self.model.decoder, threshold, self.model.keywords)
+        hop_for(self.model, hop_ms)  # says what is wrong with it before a device is opened
+        self.hop_ms = hop_ms
+        self.source: Source | LiveSource = _microphone(device) if source is None else source
+        self._by_keyword: dict[str, list[Callable[[Detection], object]]] = {}
+        self._on_gap: list[Callable[[Gap], object]] = []
+        self._run: Run | None = None
+        self._starting = threading.Lock()
+
+    @overload
+    def on(self, *keywords: str) -> Callable[[_OnDetection], _OnDetection]: ...
+
+    @overload
+    def on(self, *keywords: str, call: _OnDetection) -> _OnDetection: ...
+
+    def on(self, *keywords: str, call: Any = None) -> Any:
+        """Have a function called with each `Detection` of these keywords.
+
+        `@listener.on("yes", "no")` above a function, or `listener.on("yes", "no", call=function)`.
+        Calls run one after the other on a thread of their own.
+
+        Raises
+        ------
+        BadInputError
+            The model does not know one of the keywords.
+        """
+        check_keywords(keywords, self.model.keywords)
+        if not keywords:
+            raise BadInputError(f"no keyword given; give some of {', '.join(self.model.keywords)}, or use on_any")
+
+        def register(function: _OnDetection) -> _OnDetection:
+            for keyword in dict.fromkeys(keywords):
+                self._by_keyword.setdefault(keyword, []).append(function)
+            return function
+
+        return register if call is None else register(call)
+
+    def on_any(self, call: _OnDetection) -> _OnDetection:
+        """Have a function called with every `Detection`: `@listener.on_any`, or `listener.on_any(function)`."""
+        return self.on(*self.model.keywords, call=call)
+
+    def on_gap(self, call: _OnGap) -> _OnGap:
+        """Have a function called with every `Gap`, that is, when audio was lost."""
+        self._on_gap.append(call)
+        return call
+
+    @property
+    def hop_used_ms(self) -> float:
+        """Milliseconds between windows."""
+        return hop_for(self.model, self.hop_ms) * 1_000 / SAMPLE_RATE
+
+    @property
+    def running(self) -> bool:
+        """Whether it listens now."""
+        return self._run is not None and not self._run.done.is_set()
+
+    @property
+    def spotter(self) -> Spotter | None:
+        """The pipeline of the run that goes on or was last: counts, level and scores."""
+        return self._run.spotter if self._run else None
+
+    def start(self, seconds: float | None = None) -> None:
+        """Open the source and listen in the background, for so many seconds or until `stop`.
+
+        Returns when the source delivers; does nothing if it listens already.
+        """
+        if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
+            raise BadInputError(f"{seconds!r} seconds cannot be listened to; give more than 0")
+        with self._starting:
+            if self.running:
+                return
+            if self._run and not self._run.closed:
+                self._run.finish(_STOP_LIMIT_S)
+            self._run = Run(
+                self.model, self.source, self._calls_for, hop_ms=self.hop_ms, decoder=self.decoder, seconds=seconds
+            )
+
+    def stop(self, *, wait: bool = True) -> None:
+        """End listening; what has been heard so far is still delivered.
+
+        May be called from any thread and from a callback, twice, and when nothing runs.
+
+        Parameters
+        ----------
+        wait : bool
+            Return only when the threads have ended (ten seconds at most) and raise what made the source fail.
+        """
+        if self._run:
+            self._run.stop()
+            if wait:
+                self._run.finish(_STOP_LIMIT_S)
+
+    def run(self, seconds: float | None = None) -> None:
+        """Listen until the source ends, `stop` is called, Ctrl-C is pressed, or so many seconds are over."""
+        self.start(seconds)
+        run = self._run
+        if run is None:
+            return
+        try:
+            while not (run.done.wait(_SLICE_S) and run.callbacks.join(_SLICE_S)):
+                pass
+        except KeyboardInterrupt:
+            pass
+        run.stop()
+        run.finish(_STOP_LIMIT_S)
+
+    def events(self, tick_s: float | None = None) -> Iterator[Event | None]:
+        """Yield detections and gaps of the run that goes on, as they happen, until it ends.
+
+        With `tick_s`, None comes after so many seconds without an event. What made the source fail
+        is raised at the end.
+        """
+        if self._run:
+            yield from self._run.iterate(tick_s)
+
+    def __iter__(self) -> Iterator[Detection]:
+        """Yield detections as they happen; starts if need be, and then stops when the loop is left."""
+        started = self._run is None or self._run.closed
+        if started:
+            self.start()
+        try:
+            for event in self.events():
+                if isinstance(event, Detection):
+                    yield event
+        finally:
+            if started:
+                self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        try:
+            self.stop()
+        except Exception:
+            if error is None:
+                raise
+            _log.exception("stopping failed as well")
+
+    def _calls_for(self, event: Event) -> Iterable[Callable[[Any], object]]:
+        return self._by_keyword.get(event.keyword, ()) if isinstance(event, Detection) else self._on_gap
+
+
+def with_threshold(
+    decoder: DecoderConfig, threshold: float | Mapping[str, float] | None, keywords: tuple[str, ...]
+) -> DecoderConfig:
+    """Return the settings with one threshold for all keywords, or with those of some words replaced."""
+    if threshold is None:
+        return decoder
+    if isinstance(threshold, Mapping):
+        check_keywords(threshold, keywords)
+        return dataclasses.replace(decoder, thresholds={**decoder.thresholds, **threshold})
+    return dataclasses.replace(decoder, threshold=threshold, thresholds={})
+
+
+def check_keywords(words: Iterable[str], keywords: tuple[str, ...]) -> None:
+    """Raise `BadInputError` at the first word that is no keyword of the model."""
+    for word in words:
+        if word not in keywords:
+            raise BadInputError(f"the model has no keyword {word!r}; it knows {', '.join(keywords)}")
+
+
+def _opened(model: str | Path | Network) -> Network:
+    if isinstance(model, str | Path):
+        from spotter.model import Model
+
+        return Model.open(model)
+    return model
+
+
+def _microphone(device: int | str | None) -> LiveSource:
+    from spotter.sources.microphone import Microphone
+
+    return Microphone(device)

@@ -1,0 +1,124 @@
+"""Runs a .tflite network with LiteRT (`ai-edge-litert`): one thread, XNNPACK, nothing on stderr."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO, Final
+
+from spotter.arrays import Floats
+from spotter.errors import BadInputError, ModelError
+from spotter.tflite import read_shapes
+
+_STDERR: Final = 2
+_CHATTER: Final = b"INFO: Created TensorFlow Lite"
+# Two at once would each take the other's file for the real stderr, and leave it in place.
+_redirecting: Final = threading.Lock()
+
+
+def problem() -> str | None:
+    """Why LiteRT cannot be used here; None where it can."""
+    try:
+        import ai_edge_litert.interpreter  # noqa: F401
+    except (ImportError, OSError) as error:  # OSError: the wheel is there, but its library does not load
+        return str(error)
+    return None
+
+
+class LitertNetwork:
+    """A network in an interpreter of its own.
+
+    Parameters
+    ----------
+    data : bytes
+        The .tflite file, kept and read in place.
+    dynamic : int
+        The size that every dynamic dimension of the inputs gets, once.
+
+    Raises
+    ------
+    ModelError
+        LiteRT cannot be imported, or refuses the network.
+    """
+
+    def __init__(self, data: bytes, dynamic: int = 1) -> None:
+        self.shapes = read_shapes(data)
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+
+            with without_chatter():
+                interpreter = Interpreter(model_content=data, num_threads=1)
+                self._inputs = [details["index"] for details in interpreter.get_input_details()]
+                self._outputs = [details["index"] for details in interpreter.get_output_details()]
+                for index, shape in zip(self._inputs, self.shapes.inputs, strict=True):
+                    if -1 in shape:
+                        interpreter.resize_tensor_input(index, [dynamic if n < 0 else n for n in shape])
+                interpreter.allocate_tensors()
+        except (ImportError, OSError) as error:
+            raise ModelError(f"LiteRT cannot be loaded ({error}); install ai-edge-litert, or use numpy") from error
+        except (ValueError, RuntimeError) as error:
+            why = " ".join(str(error).split())
+            raise ModelError(f"LiteRT refuses the network ({why}); export the model again") from error
+        self._interpreter = interpreter
+
+    def run(self, *inputs: Floats) -> tuple[Floats, ...]:
+        """Compute the outputs, in the order of the file."""
+        interpreter = self._interpreter
+        try:
+            # Copying in and out costs a microsecond each; views of the tensors cost more, and must not outlive a call.
+            for index, value in zip(self._inputs, inputs, strict=True):
+                interpreter.set_tensor(index, value)
+        except ValueError as error:
+            raise BadInputError(f"{error}; give float32 arrays of shapes {self.shapes.inputs}") from error
+        interpreter.invoke()
+        return tuple(interpreter.get_tensor(index) for index in self._outputs)
+
+
+@contextmanager
+def without_chatter() -> Iterator[None]:
+    """Keep LiteRT's line about XNNPACK, which C++ writes to the file descriptor, from the user's stderr.
+
+    No switch turns it off (2.3). Other lines come out afterwards. Where stderr is closed or nothing
+    can be written in its place, nothing is changed.
+    """
+    with _redirecting:
+        real = _copy_of_stderr()
+        kept = None if real is None else _scratch()
+        if real is None or kept is None:
+            if real is not None:
+                os.close(real)
+            yield
+            return
+        try:
+            os.dup2(kept.fileno(), _STDERR)
+            yield
+        finally:
+            os.dup2(real, _STDERR)
+            os.close(real)
+            _pass_on(kept)
+
+
+def _copy_of_stderr() -> int | None:
+    with suppress(OSError):
+        return os.dup(_STDERR)
+    return None
+
+
+def _scratch() -> BinaryIO | None:
+    with suppress(OSError):
+        if hasattr(os, "memfd_create"):
+            return open(os.memfd_create("spotter-stderr"), "w+b", buffering=0)  # noqa: PTH123 (a descriptor)
+        import tempfile  # 10 ms, so only where there is no file in memory
+
+        return tempfile.TemporaryFile(buffering=0)
+    return None
+
+
+def _pass_on(kept: BinaryIO) -> None:
+    with kept, suppress(OSError):
+        kept.seek(0)
+        rest = b"".join(line for line in kept.read().splitlines(keepends=True) if not line.startswith(_CHATTER))
+        while rest:
+            rest = rest[os.write(_STDERR, rest) :]

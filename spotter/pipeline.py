@@ -1,0 +1,236 @@
+"""The stages joined: samples in, events out; no thread, no clock, no device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Protocol
+
+import numpy as np
+
+from spotter.arrays import Floats
+from spotter.decoder import Decoder
+from spotter.errors import BadInputError
+from spotter.events import Detection, Event, Gap
+from spotter.resample import Resampler
+from spotter.ring import Lost, Ring
+from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
+from spotter.span import word_span
+from spotter.windows import Window, Windows
+
+_LONGEST_HOP_MS = 1_000
+_USUAL_HOP_MS = 100.0
+_TAIL_S = 0.6  # of silence after a recording, so that a word at its very end is decided
+
+
+class Scorer(Protocol):
+    """One stream's state of a network."""
+
+    def score(self, frames: Floats, new: int) -> Floats:
+        """Scores, shape (labels,), of the window that ends now; `new` frames came since the last call."""
+
+    def reset(self) -> None:
+        """Be as new."""
+
+
+class Network(Protocol):
+    """What the pipeline wants of a model."""
+
+    labels: tuple[str, ...]
+    keywords: tuple[str, ...]
+    frontend: FrontendConfig
+    decoder: DecoderConfig
+    context: int
+    step: int
+
+    def scorer(self, hop_samples: int) -> Scorer:
+        """Make the state for one stream."""
+
+
+class Spotter:
+    """Samples in, events out.
+
+    Parameters
+    ----------
+    model : Model
+        An opened model; several may share its weights.
+    sample_rate, channels
+        Of the blocks that will be written.
+    hop_ms : float, optional
+        Time between two windows; left out, the valid one nearest to 100 ms.
+    decoder : DecoderConfig, optional
+        In the place of the model's own settings.
+    padded : bool
+        The recording begins and ends in silence, so that a word at its very edge counts; for files.
+        A live stream has a past that nobody knows: its first window ends when `context` is filled.
+    ring_seconds : float
+        How far the reader may fall behind the writer before audio is lost.
+    tap : callable, optional
+        Is shown each window and its scores, shape (labels,), both valid during the call only.
+    """
+
+    def __init__(
+        self,
+        model: Network,
+        *,
+        sample_rate: int = SAMPLE_RATE,
+        channels: int = 1,
+        hop_ms: float | None = None,
+        decoder: DecoderConfig | None = None,
+        padded: bool = False,
+        ring_seconds: float = 8.0,
+        tap: Callable[[Window, Floats], None] | None = None,
+    ) -> None:
+        self.labels, self.keywords = model.labels, model.keywords
+        self.hop_samples = hop_for(model, hop_ms)
+        self.ring = Ring(int(sample_rate * ring_seconds), channels)
+        self._rate = sample_rate
+        self._padded = padded
+        self._tap = tap
+        self._resampler = Resampler(sample_rate, channels)
+        self._windows = Windows(model.frontend, model.context, self.hop_samples)
+        self._scorer = model.scorer(self.hop_samples)
+        self._decoder = Decoder(model.labels, model.keywords, decoder or model.decoder, self.hop_samples)
+        self.scores = np.zeros(len(model.labels), np.float32)
+        self._start()
+
+    def _start(self) -> None:
+        self.windows = 0  # judged so far
+        self.detections = 0
+        self.lost_samples = 0  # at 16 kHz
+        self.level_dbfs = -120.0  # of the last hop
+        self.scores[:] = 0.0  # of the last window
+        self._device_frames = 0  # read so far, lost ones included
+        self._missing = 0  # device frames of a gap that is not reported yet
+        self._reason = ""
+        self._fresh = True  # nothing came in this segment
+        self._windows.begin(0)
+
+    @property
+    def position(self) -> int:
+        """Samples of stream time read so far."""
+        return round(self._device_frames * SAMPLE_RATE / self._rate)
+
+    @property
+    def smoothed(self) -> Floats:
+        """Smoothed scores of the last window, shape (labels,)."""
+        return self._decoder.smoothed
+
+    def write(self, block: Floats) -> None:
+        """Store a block, shape (frames,) or (frames, channels); only copies, the audio callback may call it."""
+        self.ring.write(block)
+
+    def events(self) -> Iterator[Event]:
+        """Work through everything that was written; yield what was heard."""
+        while (piece := self.ring.read()) is not None:
+            if isinstance(piece, Lost):
+                yield from self._lose(piece.frames, piece.reason)
+            elif np.isfinite(piece).all():
+                yield from self._hear(piece)
+            else:
+                yield from self._hear_finite(piece)
+
+    def finish(self) -> Iterator[Event]:
+        """Yield what is left to be heard when no more will be written."""
+        self.ring.flush()
+        yield from self.events()
+        if self._missing:
+            yield self._gap()
+        elif not self._fresh:
+            yield from self._judge(self._resampler.finish())
+            if self._padded:
+                tail = round(_TAIL_S * SAMPLE_RATE) + self.hop_samples
+                yield from self._judge(np.zeros(tail, np.float32))
+
+    def reset(self) -> None:
+        """Be as new; while nothing is being written."""
+        self.ring.reset()
+        self._resampler.reset()
+        self._scorer.reset()
+        self._decoder.reset()
+        self._start()
+
+    def _hear(self, frames: Floats) -> Iterator[Event]:
+        if self._missing:
+            yield self._gap()
+        if self._fresh:
+            yield from self._lead_in()
+        self._device_frames += len(frames)
+        yield from self._judge(self._resampler.push(frames))
+
+    def _hear_finite(self, frames: Floats) -> Iterator[Event]:
+        """NaN and infinite samples are no sound: a gap is in their place."""
+        good = np.asarray(np.isfinite(frames).all(axis=1))
+        edges = [0, *(np.flatnonzero(good[1:] != good[:-1]) + 1).tolist(), len(good)]
+        for first, last in pairwise(edges):
+            if good[first]:
+                yield from self._hear(frames[first:last])
+            else:
+                yield from self._lose(last - first, "invalid")
+
+    def _lead_in(self) -> Iterator[Event]:
+        """Before a padded recording lies as much silence as a window needs."""
+        self._fresh = False
+        if self._padded and self._device_frames == 0:
+            context = self._windows.context_samples
+            self._windows.begin(-context)
+            yield from self._judge(np.zeros(context, np.float32))
+
+    def _lose(self, frames: int, reason: str) -> Iterator[Event]:
+        """Frames are missing here: finish what was before, then begin anew when audio comes."""
+        if not self._missing and not self._fresh:
+            yield from self._judge(self._resampler.finish())
+        if self._missing and reason != self._reason:
+            yield self._gap()
+        self._missing += frames
+        self._reason = reason
+        self._device_frames += frames
+
+    def _gap(self) -> Gap:
+        samples = self.position - round((self._device_frames - self._missing) * SAMPLE_RATE / self._rate)
+        gap = Gap(time_sample=self.position, samples=samples, reason=self._reason)
+        self.lost_samples += samples
+        self._missing, self._reason = 0, ""
+        self._windows.begin(self.position)
+        self._resampler.reset()
+        self._scorer.reset()
+        self._decoder.gap()
+        self._fresh = True
+        return gap
+
+    def _judge(self, samples: Floats) -> Iterator[Event]:
+        for window in self._windows.push(samples):
+            self.scores[:] = self._scorer.score(window.frames, window.new)
+            self.level_dbfs = window.level_dbfs
+            self.windows += 1
+            if self._tap is not None:
+                self._tap(window, self.scores)
+            for fired in self._decoder.step(self.scores, window.end_sample, window.loudest_dbfs):
+                self.detections += 1
+                yield self._detection(fired.keyword, fired.score, window)
+
+    def _detection(self, keyword: str, score: float, window: Window) -> Detection:
+        first, last = word_span(window.frames, self._windows.config)
+        begin = window.end_sample - self._windows.context_samples
+        return Detection(
+            keyword=keyword,
+            score=score,
+            time_sample=window.end_sample,
+            start_sample=max(0, begin + first),
+            end_sample=min(window.end_sample, begin + last),
+        )
+
+
+def hop_for(model: Network, hop_ms: float | None) -> int:
+    """Samples of the hop that is asked for, or of the valid one nearest to 100 ms."""
+    unit = int(np.lcm(model.step, model.frontend.hop_samples))
+    unit_ms = unit * 1_000 / SAMPLE_RATE
+    if hop_ms is None:
+        return unit * max(1, round(_USUAL_HOP_MS / unit_ms))
+    count = hop_ms / unit_ms
+    if not (0 < hop_ms <= _LONGEST_HOP_MS) or abs(count - round(count)) > 1e-6 or round(count) < 1:
+        raise BadInputError(
+            f"a hop of {hop_ms:g} ms is not possible with this model; give a multiple of {unit_ms:g} ms "
+            f"up to {_LONGEST_HOP_MS} ms: {unit_ms:g}, {2 * unit_ms:g}, {3 * unit_ms:g} …"
+        )
+    return unit * round(count)

@@ -1,0 +1,180 @@
+"""One run of a listener: from the opened source to its last event."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+from spotter.callbacks import CallbackThread, join
+from spotter.events import Event
+from spotter.pipeline import Spotter
+from spotter.settings import DecoderConfig
+from spotter.sources import LiveSource, Source
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
+    from spotter.pipeline import Network
+
+_log = logging.getLogger(__name__)
+
+_MOST_WAITING: Final = 10_000  # events kept for a loop that does not fetch them; beyond that the oldest go
+_SLICE_S: Final = 0.2  # how long a wait lasts before it looks whether it is to end
+_SILENT_S: Final = 5.0  # a microphone that says nothing for so long is worth a line
+
+
+class Run:
+    """A source, its pipeline, and the thread that takes audio from the one through the other.
+
+    `calls_for` says, in that thread, which callbacks an event has; they run on another.
+    """
+
+    def __init__(
+        self,
+        model: Network,
+        source: Source | LiveSource,
+        calls_for: Callable[[Event], Iterable[Callable[[Any], object]]],
+        *,
+        hop_ms: float | None,
+        decoder: DecoderConfig,
+        seconds: float | None,
+    ) -> None:
+        self.source = source
+        self.callbacks = CallbackThread()
+        self.done = threading.Event()
+        self.closed = False  # whether somebody has waited for its end
+        self._calls_for = calls_for
+        self._seconds = seconds
+        self._stopping = False  # a plain flag, since signal handlers set it
+        self._error: BaseException | None = None
+        self._events: SimpleQueue[Event | None] = SimpleQueue()
+        self._doorbell: SimpleQueue[None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._consume, name="spotter-consumer", daemon=True)
+        if is_live(source):
+            source.open()
+        try:
+            self.spotter = Spotter(
+                model,
+                sample_rate=source.sample_rate,
+                channels=source.channels,
+                hop_ms=hop_ms,
+                decoder=decoder,
+                padded=not is_live(source),
+            )
+            if is_live(source):
+                source.start(self.spotter.ring, self._doorbell)
+        except BaseException:
+            if is_live(source):
+                source.close()
+            raise
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ask it to end; returns at once, and may be called by a signal handler."""
+        self._stopping = True
+        self._doorbell.put(None)
+
+    def finish(self, limit_s: float) -> None:
+        """Wait for its threads, so long at most; then raise, once, what the source failed with."""
+        if not join(self._thread, limit_s):
+            _log.warning("%s still blocks after %g s; it is left alone", self.source.name, limit_s)
+        elif not self.callbacks.join(limit_s):
+            _log.warning("a callback still runs after %g s; it is left alone", limit_s)
+        self.closed = True
+        if not self.callbacks.is_current:  # there it would only be logged
+            self._raise_error()
+
+    def iterate(self, tick_s: float | None) -> Iterator[Event | None]:
+        """Yield events until the end; None after every `tick_s` without one."""
+        while True:
+            try:
+                event = self._events.get(timeout=tick_s or _SLICE_S)
+            except Empty:
+                if tick_s:
+                    yield None
+                continue
+            if event is None:
+                self._events.put(None)  # for whoever else iterates
+                self._raise_error()
+                return
+            yield event
+
+    def _consume(self) -> None:
+        try:
+            source = self.source
+            if is_live(source):
+                self._follow(source)
+            else:
+                self._pour(source)
+        except BaseException as error:  # noqa: BLE001  raised again where somebody waits for the end
+            self._error = error
+        finally:
+            self._events.put(None)
+            self.callbacks.close()
+            self.done.set()
+
+    def _follow(self, source: LiveSource) -> None:
+        """Work whenever the callback rings, until told to stop."""
+        ends = time.monotonic() + self._seconds if self._seconds else float("inf")
+        heard_at, said = time.monotonic(), False
+        position = 0
+        try:
+            while not self._stopping and (now := time.monotonic()) < ends:
+                try:
+                    self._doorbell.get(timeout=min(_SLICE_S, ends - now))
+                except Empty:
+                    if now - heard_at > _SILENT_S and not said:
+                        said = True
+                        _log.warning("%s has given no audio for %g s; still waiting", source.name, _SILENT_S)
+                self._deliver(self.spotter.events())
+                source.check()
+                if self.spotter.position != position:
+                    position, heard_at, said = self.spotter.position, now, False
+        finally:
+            source.close()
+            self.spotter.ring.flush()
+            self._deliver(self.spotter.finish())
+
+    def _pour(self, source: Source) -> None:
+        """Work through what the source gives, as fast as it gives it."""
+        left = round(self._seconds * source.sample_rate) if self._seconds else None
+        most = source.sample_rate  # a second at a time fits the ring, whatever the source thinks a block is
+        blocks = source.blocks()
+        try:
+            for block in blocks:
+                if self._stopping:
+                    break
+                for at in range(0, len(block[:left]), most):
+                    self.spotter.write(block[:left][at : at + most])
+                    self._deliver(self.spotter.events())
+                if left is not None:
+                    left -= min(left, len(block))
+                    if not left:
+                        break
+        finally:  # also when the source fails: what came before it counts
+            close = getattr(blocks, "close", None)
+            if close:
+                close()
+            self._deliver(self.spotter.finish())
+
+    def _deliver(self, events: Iterator[Event]) -> None:
+        for event in events:
+            if self._events.qsize() >= _MOST_WAITING:
+                self._events.get()
+            self._events.put(event)
+            for call in tuple(self._calls_for(event)):
+                self.callbacks.submit(call, event)
+
+    def _raise_error(self) -> None:
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+
+
+def is_live(source: Source | LiveSource) -> TypeIs[LiveSource]:
+    """Whether a source pushes at the pace of the clock, or gives blocks when asked."""
+    return not hasattr(source, "blocks")

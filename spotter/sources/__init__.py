@@ -1,0 +1,75 @@
+"""Where samples come from: blocks of float32, shape (frames, channels), full scale -1..1.
+
+A `Source` gives its blocks when asked (files, standard input, memory); a `LiveSource` pushes them
+into a ring from a thread of its own (the microphone).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from queue import SimpleQueue
+from typing import Protocol
+
+from spotter.arrays import Floats
+
+
+class Sink(Protocol):
+    """What a live source writes into: a `spotter.ring.Ring`, or what behaves like one."""
+
+    def write(self, frames: Floats) -> int:
+        """Copy frames, shape (frames, channels); return how many fitted."""
+        ...
+
+    def lose(self, frames: int, reason: str = "driver") -> None:
+        """Note that so many frames are missing here."""
+        ...
+
+
+class Source(Protocol):
+    """Gives blocks when asked."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        ...
+
+    @property
+    def sample_rate(self) -> int:
+        """Frames a second, in Hz."""
+        ...
+
+    @property
+    def channels(self) -> int:
+        """Samples in a frame."""
+        ...
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield the samples in order, shape (frames, channels), each valid until the next is asked for.
+
+        An empty block says "nothing yet", so that the reader may look whether it is to stop.
+        """
+        ...
+
+
+class LiveSource(Protocol):
+    """Pushes blocks from a thread of its own, at the pace of the clock."""
+
+    name: str
+    sample_rate: int  # both known once open
+    channels: int
+
+    def open(self) -> None:
+        """Find and reserve the device; the callback does not run yet."""
+        ...
+
+    def start(self, sink: Sink, doorbell: SimpleQueue[None]) -> None:
+        """Let the callback run: it writes to `sink`, then rings."""
+        ...
+
+    def check(self) -> None:
+        """Raise what made the source end by itself, if it has ended."""
+        ...
+
+    def close(self) -> None:
+        """End the callback and give the device back; may be called twice."""
+        ...

@@ -1,0 +1,171 @@
+"""A sound file, read in blocks of about a second, so that memory stays constant however long it is."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from spotter.arrays import Floats
+from spotter.errors import BadInputError
+from spotter.sources.riff import WavHeader, read_wav_header
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+_log = logging.getLogger(__name__)
+
+_UNKNOWN_LENGTH: Final = 1 << 62  # libsndfile says 2**63 - 1 where it cannot know
+_WORTH_SAYING_S: Final = 0.05  # encoders round the length of compressed files
+
+
+class AudioFile:
+    """Anything that `soundfile` reads, at any rate and with any number of channels.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; it is looked at now and read by `blocks`, which may be called again.
+
+    Raises
+    ------
+    BadInputError
+        Missing, a folder, empty, not audio, or without a single sample.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.name = str(path)
+        self._wav = self._look()
+        with self._open() as file:
+            self.sample_rate: int = file.samplerate
+            self.channels: int = file.channels
+            self.frames: int | None = file.frames if file.frames < _UNKNOWN_LENGTH else None
+        if self.frames == 0:
+            raise BadInputError(f"{self.name!r} holds no samples; give a recording")
+
+    def blocks(self) -> Iterator[Floats]:
+        """Yield the samples in order, shape (frames, channels), each valid until the next.
+
+        Raises
+        ------
+        BadInputError
+            After the last block that could be decoded, when the rest could not.
+        """
+        buffer = np.empty((self.sample_rate, self.channels), np.float32)
+        done = 0
+        with self._open() as file:
+            while True:
+                block, problem = _read(file, buffer)
+                done += len(block)
+                if len(block):
+                    yield block
+                if problem:
+                    raise BadInputError(
+                        f"{self.name!r} cannot be decoded after {done / self.sample_rate:.2f} s ({problem}); "
+                        "what came before was used: get the file anew"
+                    )
+                if not len(block):
+                    break
+        self._say_shortfall(done)
+
+    def _look(self) -> WavHeader | None:
+        """Tell apart what soundfile calls a system error; read a WAV header."""
+        try:
+            if self.path.is_dir():
+                raise BadInputError(f"{self.name!r} is a folder; give an audio file")
+            if not self.path.exists():
+                raise BadInputError(f"there is no file {self.name!r}; check the path")
+            if not self.path.is_file():  # a pipe: only soundfile may read it
+                return None
+            if not self.path.stat().st_size:
+                raise BadInputError(f"{self.name!r} is empty; give a recording")
+            return read_wav_header(self.path)
+        except (OSError, ValueError) as error:
+            if isinstance(error, BadInputError):
+                raise
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
+            raise BadInputError(f"{self.name!r} cannot be read ({reason}); check the path and its rights") from error
+
+    def _open(self) -> SoundFile:
+        import soundfile
+
+        source: str | io.RawIOBase = str(self.path)
+        if self._wav and self._wav.promised is None and self._wav.present:
+            source = _WithSize(self.path, self._wav)
+        try:
+            return soundfile.SoundFile(source)
+        except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name that ends in .raw
+            reason = getattr(error, "error_string", "") or "no header"
+            raise BadInputError(
+                f"{self.name!r} is no audio file that can be read ({reason.rstrip('.')}); "
+                "give WAV, FLAC, Ogg, MP3 or another format that libsndfile knows"
+            ) from error
+
+    def _say_shortfall(self, done: int) -> None:
+        missing_s = self._wav.missing_s if self._wav else 0.0
+        if not missing_s and self.frames and (self.frames - done) / self.sample_rate >= _WORTH_SAYING_S:
+            missing_s = (self.frames - done) / self.sample_rate
+        if missing_s:
+            _log.warning(
+                "%r is %.2f s shorter than its header says; the %.2f s that are there were used",
+                self.name,
+                missing_s,
+                done / self.sample_rate,
+            )
+
+
+def _read(file: SoundFile, buffer: Floats) -> tuple[Floats, str]:
+    """Read the next block; with what went wrong after its last frame, if anything."""
+    import soundfile
+
+    # soundfile raises without saying how many frames came before the trouble: the mark shows it.
+    buffer.fill(np.nan)
+    try:
+        block: Floats = file.read(out=buffer, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        whole = int(np.count_nonzero(~np.isnan(buffer).all(axis=1)))
+        return buffer[:whole], (error.error_string or "damaged data").rstrip(".")
+    return block, ""
+
+
+class _WithSize(io.RawIOBase):
+    """A WAV file whose header names the size that is there; libsndfile takes a 0 at its word."""
+
+    def __init__(self, path: Path, wav: WavHeader) -> None:
+        super().__init__()
+        self._file = path.open("rb")
+        self._at = wav.size_at
+        order = "little" if wav.size_order == "<" else "big"
+        most = 0xFFFF_FFFE if wav.size_bytes == 4 else wav.present
+        self._size = min(wav.present, most).to_bytes(wav.size_bytes, order)  # type: ignore[arg-type]
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        at = self._file.tell()
+        count = self._file.readinto(buffer)
+        for index, byte in enumerate(self._size):
+            if at <= self._at + index < at + count:
+                buffer[self._at + index - at] = byte
+        return count
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()

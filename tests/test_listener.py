@@ -1,0 +1,344 @@
+"""The listener: callbacks, iteration, start and stop, and what happens when something fails."""
+
+from __future__ import annotations
+
+import _thread
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from tests.fakes import Failing, Pushed, ScriptedModel, recording
+
+from spotter.errors import BadInputError
+from spotter.events import Detection, Gap
+from spotter.listener import Listener
+from spotter.pipeline import Spotter
+from spotter.settings import DecoderConfig
+from spotter.sources.memory import Samples
+
+WORDS = ((1.5, "yes"), (3.0, "no"), (4.5, "yes"))
+TALK = recording(*WORDS, seconds=6.0)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    deadline = time.monotonic() + 2.0
+    while any(t.name.startswith("spotter") for t in threading.enumerate()):
+        assert time.monotonic() < deadline, threading.enumerate()
+        time.sleep(0.01)
+
+
+def to_talk(**settings: object) -> Listener:
+    return Listener(ScriptedModel(), source=Samples(TALK), **settings)  # type: ignore[arg-type]
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 5.0
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen within 5 s"
+        time.sleep(0.002)
+
+
+def words(events: list[Detection]) -> list[str]:
+    return [event.keyword for event in events]
+
+
+def test_each_callback_gets_its_keywords_in_order() -> None:
+    listener = to_talk()
+    heard: dict[str, list[str]] = {"yes": [], "any": [], "plain": []}
+
+    @listener.on("yes")
+    def yes(detection: Detection) -> None:
+        heard["yes"].append(detection.keyword)
+
+    @listener.on_any
+    def both(detection: Detection) -> None:
+        heard["any"].append(detection.keyword)
+
+    def plain(detection: Detection) -> None:
+        heard["plain"].append(detection.keyword)
+
+    assert listener.on("no", call=plain) is plain
+    assert listener.on_any(plain) is plain
+    listener.run()
+    assert heard["yes"] == ["yes", "yes"]
+    assert heard["any"] == ["yes", "no", "yes"]
+    assert heard["plain"] == ["yes", "no", "no", "yes"]
+
+
+def test_iteration_gives_what_the_pipeline_gives() -> None:
+    spotter = Spotter(ScriptedModel(), padded=True)
+    spotter.write(TALK)
+    wanted = [*spotter.events(), *spotter.finish()]
+    assert len(wanted) == 3
+    assert list(to_talk()) == wanted
+
+
+def test_a_run_may_be_repeated_and_gives_the_same() -> None:
+    listener = to_talk()
+    first = list(listener)
+    assert list(listener) == first
+    listener.run()
+    assert list(listener) == first
+
+
+def test_callbacks_run_on_one_thread_of_their_own() -> None:
+    listener = to_talk()
+    names: list[str] = []
+    listener.on_any(lambda _: names.append(threading.current_thread().name))
+    listener.run()
+    assert names == ["spotter-callbacks"] * 3
+
+
+def test_a_slow_callback_does_not_hold_up_the_consumer() -> None:
+    listener = to_talk()
+    go = threading.Event()
+    heard: list[str] = []
+
+    @listener.on_any
+    def slow(detection: Detection) -> None:
+        assert go.wait(5.0)
+        heard.append(detection.keyword)
+
+    listener.start()
+    until(lambda: not listener.running)  # the recording is over and the first call still waits
+    assert heard == []
+    go.set()
+    listener.stop()
+    assert heard == ["yes", "no", "yes"]
+
+
+def test_a_callback_that_raises_is_reported_and_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
+    listener = to_talk()
+    heard: list[str] = []
+
+    @listener.on_any
+    def broken(detection: Detection) -> None:
+        heard.append(detection.keyword)
+        raise RuntimeError("the user's own mistake")
+
+    with caplog.at_level(logging.ERROR, "spotter"):
+        listener.run()
+    assert heard == ["yes", "no", "yes"]
+    assert "broken" in caplog.text
+    assert "the user's own mistake" in caplog.text
+    assert "Traceback" in caplog.text
+
+
+def test_a_live_source_is_heard_as_it_comes_and_closed_at_the_end() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    heard: list[Detection] = []
+    listener.on_any(heard.append)
+    with listener:
+        source.push(TALK[:40_000])
+        until(lambda: heard)
+        assert listener.running
+        assert heard[0].keyword == "yes"
+        source.push(TALK[40_000:])
+        until(lambda: len(heard) == 3)
+    assert not listener.running
+    assert source.closed == 1
+
+
+def test_start_after_stop_works_with_a_live_source() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    heard: list[Detection] = []
+    listener.on_any(heard.append)
+    for turn in (1, 2):
+        listener.start()
+        listener.start()  # twice is once
+        source.push(TALK[:40_000])
+        until(lambda turn=turn: len(heard) == turn)  # type: ignore[misc]
+        listener.stop()
+        listener.stop()
+    assert (source.opened, source.closed) == (2, 2)
+    assert heard[0] == heard[1]
+
+
+def test_stopping_delivers_what_was_said_before() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    heard: list[Detection] = []
+    listener.on_any(heard.append)
+    listener.start()
+    source.push(TALK)
+    listener.stop()
+    assert words(heard) == ["yes", "no", "yes"]
+
+
+def test_a_callback_may_stop_the_listener() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    listener.on("no", call=lambda _: listener.stop())
+    listener.start()
+    source.push(TALK)
+    until(lambda: not listener.running)
+    listener.stop()
+    assert source.closed == 1
+
+
+def test_another_thread_may_stop_a_run() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    timer = threading.Timer(0.05, listener.stop)
+    timer.start()
+    listener.run()
+    timer.join()
+    assert source.closed == 1
+
+
+def test_ctrl_c_ends_a_run_cleanly() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    timer = threading.Timer(0.05, _thread.interrupt_main)
+    timer.start()
+    listener.run()
+    assert source.closed == 1
+    timer.join()
+
+
+def test_leaving_the_loop_stops_it() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    listener.start()
+    source.push(TALK)
+    listener.stop()
+
+    def feed() -> None:
+        until(lambda: source.opened == 2 and listener.running)
+        source.push(TALK)
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    for detection in listener:
+        assert detection.keyword == "yes"
+        break
+    feeder.join()
+    until(lambda: not listener.running)
+    assert source.closed == 2
+
+
+def test_a_with_block_may_be_iterated_even_when_the_source_has_ended() -> None:
+    with to_talk() as listener:
+        until(lambda: not listener.running)
+        assert words(list(listener)) == ["yes", "no", "yes"]
+
+
+def test_gaps_can_be_seen() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    gaps: list[Gap] = []
+    listener.on_gap(gaps.append)
+    listener.start()
+    source.push(TALK[:20_000])
+    source.lose(8_000)
+    source.push(TALK[28_000:])
+    listener.stop()
+    assert gaps == [Gap(time_sample=28_000, samples=8_000, reason="driver")]
+    assert listener.spotter is not None
+    assert listener.spotter.lost_samples == 8_000
+
+
+def test_a_reader_that_is_late_loses_new_audio_and_says_where() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    gaps: list[Gap] = []
+    listener.on_gap(gaps.append)
+    listener.start()
+    source.push(np.zeros(16_000 * 60, np.float32), block=16_000 * 30)
+    source.push(TALK)
+    listener.stop()
+    assert gaps[0].reason == "overflow"
+    assert listener.spotter is not None
+    assert listener.spotter.position == 66 * 16_000
+
+
+@pytest.mark.parametrize("way", ["run", "iterate", "stop"])
+def test_a_source_that_fails_raises_and_what_came_before_is_heard(way: str) -> None:
+    listener = Listener(ScriptedModel(), source=Failing(TALK, OSError("the disk is gone")))
+    heard: list[Detection] = []
+    listener.on_any(heard.append)
+    with pytest.raises(OSError, match="the disk is gone"):
+        if way == "run":
+            listener.run()
+        elif way == "iterate":
+            for _ in listener:
+                pass
+        else:
+            listener.start()
+            until(lambda: not listener.running)
+            listener.stop()
+    listener.stop()  # it is said once
+    assert words(heard) == ["yes", "no", "yes"]
+
+
+def test_a_live_source_that_fails_is_closed_and_raises() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    source.error = OSError("unplugged")
+    with pytest.raises(OSError, match="unplugged"):
+        listener.run()
+    assert source.closed == 1
+
+
+def test_seconds_cut_a_recording_to_the_sample() -> None:
+    listener = to_talk()
+    listener.run(seconds=2.5)
+    assert listener.spotter is not None
+    assert listener.spotter.position == 40_000
+
+
+def test_seconds_end_a_live_source_by_the_clock() -> None:
+    source = Pushed()
+    Listener(ScriptedModel(), source=source).run(seconds=0.05)
+    assert source.closed == 1
+
+
+def test_the_events_say_when_nothing_happens() -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    listener.start()
+    assert next(listener.events(tick_s=0.01)) is None
+    listener.stop()
+
+
+def test_thresholds_are_for_all_or_for_some_words() -> None:
+    assert to_talk(threshold=0.4).decoder.threshold_of("no") == 0.4
+    settings = DecoderConfig(threshold=0.6)
+    some = to_talk(decoder=settings, threshold={"yes": 0.9}).decoder
+    assert (some.threshold_of("yes"), some.threshold_of("no")) == (0.9, 0.6)
+    assert list(to_talk(threshold=0.99)) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "hint"),
+    [
+        ({"threshold": 1.5}, "between 0 and 1"),
+        ({"threshold": {"maybe": 0.5}}, "yes, no"),
+        ({"hop_ms": 0}, "multiple of 20 ms"),
+        ({"hop_ms": 33}, "multiple of 20 ms"),
+        ({"device": 3}, "exclude"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_once(settings: dict[str, object], hint: str) -> None:
+    with pytest.raises(BadInputError, match=hint):
+        to_talk(**settings)
+
+
+def test_an_unknown_keyword_is_refused_with_those_that_are_known() -> None:
+    with pytest.raises(BadInputError, match="'maybe'; it knows yes, no"):
+        to_talk().on("yes", "maybe")
+    with pytest.raises(BadInputError, match="no keyword"):
+        to_talk().on()
+
+
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+def test_no_time_to_listen_is_refused(seconds: float) -> None:
+    with pytest.raises(BadInputError, match="more than 0"):
+        to_talk().run(seconds)

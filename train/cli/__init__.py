@@ -1,0 +1,52 @@
+"""`python -m train STEP`: one file per step; what is heavy is imported by the step that needs it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from spotter.errors import SpotterError
+
+STEPS = {
+    "fit": "train a model from folders of recordings",
+    "evaluate": "measure a model on clips: accuracy, confusion matrix",
+    "evaluate-stream": "measure a model on streams: recall, false accepts per hour, delay",
+    "export": "write a model folder from the weights of a run",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one step; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train",
+        description="Make a keyword model, and believe the numbers.",
+        epilog="example: python -m train fit data/words --speech data/speech --noise data/noise --out models/mine",
+    )
+    steps = parser.add_subparsers(dest="step", required=True, metavar="STEP")
+    for name, what in STEPS.items():
+        module = importlib.import_module(f"train.cli.{name.replace('-', '_')}")
+        step = steps.add_parser(
+            name,
+            help=what,
+            description=module.__doc__,
+            epilog=module.EXAMPLE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(step)
+        step.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args) or 0)
+    except SpotterError as error:
+        print(f"train: {error}", file=sys.stderr)
+        return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in ("tensorflow", "keras", "scipy", "matplotlib"):
+            raise
+        print(f"train: {error.name} is missing; install it with: pip install 'spotter-kws[train]'", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
+        return 0

