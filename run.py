@@ -84,7 +84,7 @@ def install(extras: list[str]) -> None:
         return
     extras = sorted({*extras, *stamp.get("extras", [])})
     target = f"{ROOT}[{','.join(extras)}]" if extras else str(ROOT)
-    say("installing into .venv, " + ("some minutes and 2 GB with TensorFlow" if "train" in extras else "about a minute"))
+    say("installing into .venv, " + ("minutes and 2 GB with TensorFlow" if "train" in extras else "about a minute"))
     pip = [str(PYTHON), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     if litert_may_install():
         patiently([*pip, "--editable", target])

@@ -51,7 +51,7 @@ _HOME = {
     "spot": "recorded",
 }
 
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604 - the names above
+__all__ = sorted([*_HOME, "__version__"])  # noqa: PLE0605 - the names above
 
 
 def __getattr__(name: str) -> Any:

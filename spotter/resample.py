@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError, SpotterError
 from spotter.settings import SAMPLE_RATE
+from spotter.sources import check_format
 
 if TYPE_CHECKING:
     import soxr
-
-_LOWEST_HZ: Final = 1_000
-_HIGHEST_HZ: Final = 768_000
 
 
 class Resampler:
@@ -32,12 +30,7 @@ class Resampler:
     """
 
     def __init__(self, sample_rate: int, channels: int) -> None:
-        if not _LOWEST_HZ <= sample_rate <= _HIGHEST_HZ:
-            raise BadInputError(
-                f"a sample rate of {sample_rate} Hz is out of range; give {_LOWEST_HZ} to {_HIGHEST_HZ} Hz"
-            )
-        if channels < 1:
-            raise BadInputError(f"{channels} channels hold no sound; give 1 or more")
+        check_format(sample_rate, channels)
         self.sample_rate = sample_rate
         self.channels = channels
         self._stream: soxr.ResampleStream | None = None

@@ -41,8 +41,8 @@ class ScriptedModel:
     """Says "yes" while a tone of 1 kHz is in the window's last 0.3 s, "no" for 3 kHz."""
 
     name = "scripted"
-    labels = LABELS
-    keywords = ("yes", "no")
+    labels: tuple[str, ...] = LABELS
+    keywords: tuple[str, ...] = ("yes", "no")
     step = 320
     window = 16_000
     context = 15_920  # 98 whole frames

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from tests.fakes import Failing, Pushed, ScriptedModel, recording
 
 from spotter.errors import BadInputError
 from spotter.events import Detection, Gap
@@ -18,6 +17,7 @@ from spotter.listener import Listener
 from spotter.pipeline import Spotter
 from spotter.settings import DecoderConfig
 from spotter.sources.memory import Samples
+from tests.fakes import Failing, Pushed, ScriptedModel, recording
 
 WORDS = ((1.5, "yes"), (3.0, "no"), (4.5, "yes"))
 TALK = recording(*WORDS, seconds=6.0)
@@ -141,7 +141,6 @@ def test_a_live_source_is_heard_as_it_comes_and_closed_at_the_end() -> None:
         assert heard[0].keyword == "yes"
         source.push(TALK[40_000:])
         until(lambda: len(heard) == 3)
-    assert not listener.running
     assert source.closed == 1
 
 
@@ -259,21 +258,27 @@ def test_a_reader_that_is_late_loses_new_audio_and_says_where() -> None:
     assert listener.spotter.position == 66 * 16_000
 
 
-@pytest.mark.parametrize("way", ["run", "iterate", "stop"])
-def test_a_source_that_fails_raises_and_what_came_before_is_heard(way: str) -> None:
+def run_it(listener: Listener) -> None:
+    listener.run()
+
+
+def iterate_it(listener: Listener) -> None:
+    assert len(list(listener)) == 3
+
+
+def start_and_stop_it(listener: Listener) -> None:
+    listener.start()
+    until(lambda: not listener.running)
+    listener.stop()
+
+
+@pytest.mark.parametrize("use", [run_it, iterate_it, start_and_stop_it])
+def test_a_source_that_fails_raises_and_what_came_before_is_heard(use: Callable[[Listener], None]) -> None:
     listener = Listener(ScriptedModel(), source=Failing(TALK, OSError("the disk is gone")))
     heard: list[Detection] = []
     listener.on_any(heard.append)
     with pytest.raises(OSError, match="the disk is gone"):
-        if way == "run":
-            listener.run()
-        elif way == "iterate":
-            for _ in listener:
-                pass
-        else:
-            listener.start()
-            until(lambda: not listener.running)
-            listener.stop()
+        use(listener)
     listener.stop()  # it is said once
     assert words(heard) == ["yes", "no", "yes"]
 

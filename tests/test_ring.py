@@ -40,7 +40,7 @@ def test_what_comes_out_is_what_went_in_with_every_loss_at_its_place(
     number = lost = 0
 
     def remember_loss(frames: int, reason: str) -> None:
-        tail = []
+        tail: list[Lost] = []
         while model and isinstance(model[-1], Lost):
             tail.insert(0, model.pop())
         merged = {item.reason: item.frames for item in tail}
@@ -120,7 +120,7 @@ def test_losses_without_a_reader_stay_within_fixed_memory_and_none_is_forgotten(
     for number in range(5_000):
         ring.write(numbered(number, 1))
         ring.lose(1)
-    assert len(ring._losses) <= 256  # noqa: SLF001  the memory is the point
+    assert len(ring._losses) <= 256
     ring.flush()
     frames = missing = 0
     while (piece := ring.read()) is not None:
@@ -178,7 +178,7 @@ def test_two_threads_never_see_a_wrong_sample(*, capacity: int, pause: bool) -> 
             else:  # lossless: wait for room, as a file does
                 stored = 0
                 while stored < size:
-                    room = capacity - (ring._written - ring._read)  # noqa: SLF001
+                    room = capacity - (ring._written - ring._read)
                     if room:
                         stored += ring.write(block[stored : stored + room])
                     else:

@@ -36,10 +36,10 @@ def wav(path: Path, samples: np.ndarray, *, size: int | None = None, form: bytes
     order = ">" if form == b"RIFX" else "<"
     data = samples.astype(order + "i2").tobytes()
     size = len(data) if size is None else size
-    chunks = extra
+    chunks = b""
     if form == b"RF64":
-        chunks += b"ds64" + struct.pack("<IQQQI", 28, size + 72, size, size // 2, 0)
-    chunks += b"fmt " + struct.pack(order + "IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
+        chunks = b"ds64" + struct.pack("<IQQQI", 28, size + 72, size, size // 2, 0)
+    chunks += extra + b"fmt " + struct.pack(order + "IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
     stated = 0xFFFFFFFF if form == b"RF64" else size
     chunks += b"data" + struct.pack(order + "I", stated) + data
     whole = 0xFFFFFFFF if form == b"RF64" else min(size + 36, 0xFFFFFFFF)
@@ -94,7 +94,12 @@ def test_blocks_are_about_a_second_and_memory_stays_constant(tmp_path: Path) -> 
 
 @pytest.mark.parametrize(
     ("content", "hint"),
-    [(None, "there is no file"), (b"", "is empty"), (b"RIFF", "no audio file"), (b"words, not sound\n" * 99, "no audio")],
+    [
+        (None, "there is no file"),
+        (b"", "is empty"),
+        (b"RIFF", "no audio file"),
+        (b"words, not sound\n" * 99, "no audio"),
+    ],
 )
 def test_what_is_no_recording_is_refused_in_a_sentence(tmp_path: Path, content: bytes | None, hint: str) -> None:
     path = tmp_path / "talk.wav"
@@ -132,20 +137,25 @@ def test_a_file_without_rights_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recording_of_nothing_is_refused(tmp_path: Path) -> None:
-    soundfile.write(tmp_path / "a.flac", np.zeros(0, np.float32), 16_000)
+    soundfile.write(tmp_path / "a.aiff", np.zeros(0, np.float32), 16_000)
     with pytest.raises(BadInputError, match="no samples"):
-        AudioFile(tmp_path / "a.flac")
+        AudioFile(tmp_path / "a.aiff")
     with pytest.raises(BadInputError, match="no samples"):
         AudioFile(wav(tmp_path / "a.wav", NOISE[:0]))
 
 
-@pytest.mark.parametrize("form", [b"RIFF", b"RIFX", b"RF64"])
-@pytest.mark.parametrize("extra", [b"", b"LIST" + struct.pack("<I", 3) + b"abc\0"])
+@pytest.mark.parametrize(
+    ("form", "extra"),
+    [
+        (b"RIFF", b""),
+        (b"RIFF", b"LIST" + struct.pack("<I", 3) + b"abc\0"),
+        (b"RIFX", b"LIST" + struct.pack(">I", 3) + b"abc\0"),
+        (b"RF64", b""),
+    ],
+)
 def test_a_header_that_promises_more_is_not_believed_and_the_shortfall_said(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, form: bytes, extra: bytes
 ) -> None:
-    if form == b"RIFX" and extra:
-        extra = b"LIST" + struct.pack(">I", 3) + b"abc\0"
     source = AudioFile(wav(tmp_path / "cut.wav", NOISE, size=4 * len(NOISE), form=form, extra=extra))
     assert np.array_equal(read(source), as_frames(NOISE))
     assert "1.00 s shorter than its header says; the 1.00 s that are there were used" in caplog.text
@@ -267,7 +277,9 @@ def test_samples_in_memory_come_in_blocks() -> None:
     assert np.array_equal(read(source), as_frames(NOISE))
 
 
-@pytest.mark.parametrize("samples", [np.zeros(5, np.int32), np.zeros((2, 2, 2), np.float32), np.zeros((3, 0), np.float32)])
+@pytest.mark.parametrize(
+    "samples", [np.zeros(5, np.int32), np.zeros((2, 2, 2), np.float32), np.zeros((3, 0), np.float32)]
+)
 def test_samples_without_agreed_meaning_are_refused(samples: np.ndarray) -> None:
     with pytest.raises(BadInputError, match="give"):
         Samples(cast("Floats", samples))

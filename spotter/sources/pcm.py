@@ -13,6 +13,7 @@ import numpy as np
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
 from spotter.settings import SAMPLE_RATE
+from spotter.sources import check_format
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class PcmStream:
     channels: Final = 1
 
     def __init__(self, stream: BinaryIO, sample_rate: int = SAMPLE_RATE, *, name: str = "standard input") -> None:
+        check_format(sample_rate, self.channels)
         self.name = name
         self.sample_rate = sample_rate
         self._stream = stream

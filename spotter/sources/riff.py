@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, Literal
 
 # Writers that cannot seek back leave 0, or about the most that the field holds
 # (sox 0x7FFFF000, arecord 0x7FFFFFFF or 0x80000000, ffmpeg 0xFFFFFFFF).
@@ -24,7 +24,7 @@ class WavHeader:
     data_at: int  # byte of the first sample
     size_at: int  # byte of the field that holds the size
     size_bytes: int  # width of that field: 4 or 8
-    size_order: str  # its byte order, as struct writes it: < or >
+    byte_order: Literal["little", "big"]
     promised: int | None  # bytes of samples; None where a streaming writer left no number
     present: int  # bytes from `data_at` to the end of the file
     bytes_per_second: int
@@ -67,7 +67,7 @@ def _walk(file: BinaryIO, order: str, file_bytes: int) -> WavHeader | None:
                 data_at=at,
                 size_at=size_at,
                 size_bytes=8 if wide else 4,
-                size_order=order,
+                byte_order="little" if order == "<" else "big",
                 promised=None if vague else promised,
                 present=max(0, file_bytes - at),
                 bytes_per_second=rate,

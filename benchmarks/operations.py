@@ -1,0 +1,36 @@
+"""Multiply-adds of a network, counted from its file."""
+
+from __future__ import annotations
+
+from math import prod
+
+from spotter.tflite import Graph, read_graph
+
+
+def multiply_adds(data: bytes) -> int:
+    """Of one run of a network whose shapes are all known; convolutions and dense layers, nothing else counts."""
+    graph = read_graph(data)
+    return sum(_of(graph, i) for i in range(len(graph.operators)))
+
+
+def per_output(data: bytes) -> int:
+    """Of one more output of a stream form, from the window form of the same network: each layer computes one more."""
+    graph = read_graph(data)
+    total = 0
+    for i, operator in enumerate(graph.operators):
+        done = _of(graph, i)
+        if done:
+            out = graph.tensors[operator.outputs[0]].shape
+            total += done // max(1, prod(out[1:-1]))
+    return total
+
+
+def _of(graph: Graph, number: int) -> int:
+    operator = graph.operators[number]
+    if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
+        return 0
+    kernel = graph.tensors[operator.inputs[1]].shape
+    out = graph.tensors[operator.outputs[0]].shape
+    if operator.name == "DEPTHWISE_CONV_2D":
+        return prod(out) * kernel[1] * kernel[2]
+    return prod(out) * prod(kernel[1:])

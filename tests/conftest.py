@@ -1,0 +1,40 @@
+"""Made-up recordings that several tests of training share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+
+def word(frequency_hz: float, seconds: float = 0.4) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+    """A second of faint noise with a tone in its middle."""
+    rng = np.random.default_rng(round(frequency_hz))
+    samples = rng.standard_normal(16_000).astype(np.float32) * 1e-3
+    n = round(seconds * 16_000)
+    samples[6_000 : 6_000 + n] += 0.3 * np.sin(2 * np.pi * frequency_hz * np.arange(n) / 16_000).astype(np.float32)
+    return samples
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up data set: tones as words, bursts of noise as speech, noise."""
+    import soundfile
+
+    root = tmp_path_factory.mktemp("data")
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        for name, hz in (("yes", 900), ("no", 2_500), ("cat", 400), ("dog", 5_000)):
+            folder = root / "words" / name
+            folder.mkdir(parents=True, exist_ok=True)
+            soundfile.write(folder / f"speaker{number}_nohash_0.wav", word(hz + number), 16_000)
+    for number in range(8):
+        folder = root / "speech" / f"reader{number}"
+        folder.mkdir(parents=True)
+        swell = np.repeat(rng.uniform(0, 1, 40) > 0.4, 2_400).astype(np.float32)
+        soundfile.write(folder / "a.flac", (rng.standard_normal(96_000) * 0.1 * swell).astype(np.float32), 16_000)
+    (root / "noise").mkdir()
+    for number in range(8):
+        soundfile.write(root / "noise" / f"{number}.wav", rng.standard_normal(80_000).astype(np.float32) * 0.05, 16_000)
+    return root

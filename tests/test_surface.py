@@ -1,0 +1,84 @@
+"""The public names and the formats that others rely on are pinned."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import spotter
+from spotter.events import Detection, Gap
+from spotter.settings import DecoderConfig, FrontendConfig, as_dict
+
+
+def test_the_public_names_are_these_and_each_is_there() -> None:
+    assert sorted(spotter.__all__) == [
+        "BadInputError",
+        "DecoderConfig",
+        "Detection",
+        "FrontendConfig",
+        "Gap",
+        "Listener",
+        "MicrophoneError",
+        "Model",
+        "ModelError",
+        "Spotter",
+        "SpotterError",
+        "__version__",
+        "spot",
+    ]
+    for name in spotter.__all__:
+        assert getattr(spotter, name)
+    assert dir(spotter) == spotter.__all__
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    assert not hasattr(spotter, "nothing_of_this_name")
+
+
+def test_detections_are_printed_with_these_keys_in_seconds() -> None:
+    detection = Detection(keyword="yes", score=0.97, time_sample=198_400, start_sample=185_920, end_sample=196_960)
+    assert json.loads(json.dumps(detection.as_dict())) == {
+        "type": "detection",
+        "keyword": "yes",
+        "score": 0.97,
+        "time": 12.4,
+        "start": 11.62,
+        "end": 12.31,
+    }
+
+
+def test_gaps_are_printed_with_these_keys_in_seconds() -> None:
+    gap = Gap(time_sample=1_280_000, samples=5_600, reason="overflow")
+    assert gap.as_dict() == {"type": "gap", "time": 80.0, "seconds": 0.35, "reason": "overflow"}
+
+
+def test_a_manifests_settings_have_these_names() -> None:
+    assert list(as_dict(FrontendConfig())) == [
+        "kind",
+        "sample_rate",
+        "frame_samples",
+        "hop_samples",
+        "fft_size",
+        "window",
+        "mel_bands",
+        "low_hz",
+        "high_hz",
+        "floor",
+    ]
+    assert list(as_dict(DecoderConfig())) == [
+        "gate_dbfs",
+        "smooth_ms",
+        "threshold",
+        "thresholds",
+        "rearm",
+        "margin",
+        "refractory_ms",
+    ]
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    code = "import sys, spotter; print([m for m in sys.modules if m.split('.')[0] in %r])"
+    heavy = ("numpy", "scipy", "sounddevice", "_sounddevice", "soundfile", "soxr", "tensorflow", "keras", "rich")
+    done = subprocess.run([sys.executable, "-c", code % (heavy,)], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,132 @@
+"""From recordings to a model folder that the listener opens, with a tiny network and few steps."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spotter.model import Model
+from spotter.recorded import spot
+
+pytestmark = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None, reason="TensorFlow has no wheel for this Python"
+)
+ROOT = Path(__file__).parent.parent
+
+RECIPE = """
+keywords = ["yes", "no"]
+steps = 16
+check_every = 8
+batch = 8
+outputs = 10
+warm_up = 2
+rounds = 1
+round_steps = 8
+[network_options]
+width = 8
+"""
+
+
+def train(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    # A process of its own: TensorFlow's threads and warnings are no business of the other tests.
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    command = [sys.executable, "-m", "train", *arguments]
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=280)
+
+
+@pytest.fixture(scope="module")
+def trained(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    here = tmp_path_factory.mktemp("workshop")
+    (here / "tiny.toml").write_text(RECIPE)
+    done = train(*fit_arguments(recordings), cwd=here)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert "right" in done.stdout
+    return here
+
+
+def fit_arguments(recordings: Path) -> list[str]:
+    data = [str(recordings / "words"), "--speech", str(recordings / "speech"), "--noise", str(recordings / "noise")]
+    return ["fit", *data, "--recipe", "tiny.toml", "--out", "models/mine"]
+
+
+def test_fit_makes_a_model_that_the_listener_opens_in_both_forms(trained: Path) -> None:
+    model = Model.open(trained / "models" / "mine")
+    assert model.labels == ("_silence_", "_unknown_", "yes", "no")
+    noise = np.random.default_rng(0).standard_normal(model.context).astype(np.float32) * 0.1
+    scores = model.predict(noise)
+    assert np.isfinite(scores).all()
+    assert scores.sum() == pytest.approx(1.0, abs=1e-4)
+    assert all(d.keyword in model.keywords for d in spot(noise, 16_000, model))
+
+
+def test_the_numpy_path_agrees_with_litert_on_what_was_trained(trained: Path) -> None:
+    one, other = (Model.open(trained / "models" / "mine", backend=b) for b in ("litert", "numpy"))  # type: ignore[arg-type]
+    noise = np.random.default_rng(1).standard_normal(one.context).astype(np.float32) * 0.1
+    np.testing.assert_allclose(one.predict(noise), other.predict(noise), atol=1e-5)
+
+
+def test_the_manifest_says_how_the_model_was_made(trained: Path) -> None:
+    manifest = json.loads((trained / "models" / "mine" / "manifest.json").read_text())
+    assert manifest["training"]["recipe"]["steps"] == 16
+    assert manifest["training"]["data"]["words_0"]["recordings"] == 160
+    run = json.loads((trained / "runs" / "mine" / "run.json").read_text())
+    assert max(run["differences_to_keras"].values()) < 1e-4
+    history = (trained / "runs" / "mine" / "round0" / "history.csv").read_text().splitlines()
+    assert len(history) == 3
+
+
+def test_an_existing_model_is_not_overwritten_without_force(trained: Path, recordings: Path) -> None:
+    before = (trained / "models" / "mine" / "manifest.json").read_bytes()
+    done = train(*fit_arguments(recordings), cwd=trained)
+    assert done.returncode == 2
+    assert "--force" in done.stderr
+    assert (trained / "models" / "mine" / "manifest.json").read_bytes() == before
+
+
+def test_weights_that_are_not_finite_are_never_exported(trained: Path) -> None:
+    import h5py
+
+    broken = trained / "runs" / "broken"
+    shutil.copytree(trained / "runs" / "mine", broken)
+
+    def spoil(_name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape and np.issubdtype(item.dtype, np.floating):
+            item[...] = np.full(item.shape, np.nan, item.dtype)
+
+    with h5py.File(broken / "round1" / "best.weights.h5", "r+") as file:
+        file.visititems(spoil)
+    done = train("export", "runs/broken", "--out", "models/broken", cwd=trained)
+    assert done.returncode == 4
+    assert "differs from Keras by nan" in done.stderr
+    assert not (trained / "models" / "broken").exists()
+
+
+def test_export_writes_the_decoder_settings_asked_for(trained: Path) -> None:
+    done = train(
+        "export", "runs/mine", "--out", "models/strict", "--threshold", "0.9", "--thresholds", "yes=0.8", cwd=trained
+    )
+    assert done.returncode == 0, done.stderr
+    decoder = Model.open(trained / "models" / "strict").decoder
+    assert (decoder.threshold_of("yes"), decoder.threshold_of("no")) == (0.8, 0.9)
+
+
+def test_evaluate_prints_accuracy_and_draws_the_confusion_matrix(trained: Path, recordings: Path) -> None:
+    done = train("evaluate", "models/mine", str(recordings / "words"), "--picture", "c.png", cwd=trained)
+    assert done.returncode == 0, done.stderr
+    assert "95% limits" in done.stdout
+    assert (trained / "c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
+    done = train("fit", str(tmp_path / "none"), "--out", str(tmp_path / "m"), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip().splitlines()[-1].startswith("train: ")
