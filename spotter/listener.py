@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
 import threading
@@ -14,7 +13,7 @@ from spotter.errors import BadInputError
 from spotter.events import Detection, Event, Gap
 from spotter.pipeline import hop_for
 from spotter.running import Run
-from spotter.settings import SAMPLE_RATE
+from spotter.settings import SAMPLE_RATE, check_keywords, with_threshold
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -77,7 +76,7 @@ class Listener:
         self.decoder = with_threshold(decoder or self.model.decoder, threshold, self.model.keywords)
         hop_for(self.model, hop_ms)  # says what is wrong with it before a device is opened
         self.hop_ms = hop_ms
-        self.source: Source | LiveSource = _microphone(device) if source is None else source
+        self.source: Source | LiveSource = _microphone(device, self.hop_used_ms) if source is None else source
         self._by_keyword: dict[str, list[Callable[[Detection], object]]] = {}
         self._on_gap: list[Callable[[Gap], object]] = []
         self._run: Run | None = None
@@ -220,25 +219,6 @@ class Listener:
         return self._by_keyword.get(event.keyword, ()) if isinstance(event, Detection) else self._on_gap
 
 
-def with_threshold(
-    decoder: DecoderConfig, threshold: float | Mapping[str, float] | None, keywords: tuple[str, ...]
-) -> DecoderConfig:
-    """Return the settings with one threshold for all keywords, or with those of some words replaced."""
-    if threshold is None:
-        return decoder
-    if isinstance(threshold, Mapping):
-        check_keywords(threshold, keywords)
-        return dataclasses.replace(decoder, thresholds={**decoder.thresholds, **threshold})
-    return dataclasses.replace(decoder, threshold=threshold, thresholds={})
-
-
-def check_keywords(words: Iterable[str], keywords: tuple[str, ...]) -> None:
-    """Raise `BadInputError` at the first word that is no keyword of the model."""
-    for word in words:
-        if word not in keywords:
-            raise BadInputError(f"the model has no keyword {word!r}; it knows {', '.join(keywords)}")
-
-
 def _opened(model: str | Path | Network) -> Network:
     if isinstance(model, str | Path):
         from spotter.model import Model
@@ -247,7 +227,7 @@ def _opened(model: str | Path | Network) -> Network:
     return model
 
 
-def _microphone(device: int | str | None) -> LiveSource:
-    from spotter.sources.microphone import Microphone
+def _microphone(device: int | str | None, hop_ms: float) -> LiveSource:
+    from spotter.sources.microphone import BLOCK_S, Microphone
 
-    return Microphone(device)
+    return Microphone(device, block_s=min(BLOCK_S, hop_ms / 1_000))

@@ -83,11 +83,11 @@ class Spotter:
     ) -> None:
         self.labels, self.keywords = model.labels, model.keywords
         self.hop_samples = hop_for(model, hop_ms)
-        self.ring = Ring(int(sample_rate * ring_seconds), channels)
         self._rate = sample_rate
         self._padded = padded
         self._tap = tap
-        self._resampler = Resampler(sample_rate, channels)
+        self._resampler = Resampler(sample_rate, channels)  # also says what is wrong with rate or channels
+        self.ring = Ring(int(sample_rate * ring_seconds), channels)
         self._windows = Windows(model.frontend, model.context, self.hop_samples)
         self._scorer = model.scorer(self.hop_samples)
         self._decoder = Decoder(model.labels, model.keywords, decoder or model.decoder, self.hop_samples)

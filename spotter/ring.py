@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -44,6 +44,8 @@ class Ring:
         self.dropped = 0
         self.overflows = 0
         self._buffer = np.zeros((capacity, channels), np.float32)
+        self._bytes = self._buffer.data.cast("B")  # the same memory
+        self._frame_bytes = self._buffer.itemsize * channels
         self._written = 0  # frames stored since the beginning; only the writer assigns it
         self._read = 0  # frames given back; only the reader assigns it
         self._held = 0  # frames of the piece that the reader is looking at
@@ -80,6 +82,20 @@ class Ring:
             self.overflows += "overflow" not in self._pending
             self._lose(offered - stored, "overflow")
         return stored
+
+    def write_raw(self, data: Any, frames: int) -> int:
+        """Store frames as a driver hands them over: a buffer of interleaved float32; else like `write`.
+
+        For the audio callback: this way takes half of the time of an assignment between numpy arrays.
+        """
+        written, capacity = self._written, self.capacity
+        at = written % capacity
+        if self._pending or frames > capacity - max(at, written - self._read):
+            return self.write(np.frombuffer(data, np.float32).reshape(frames, self.channels))
+        begin = at * self._frame_bytes
+        self._bytes[begin : begin + frames * self._frame_bytes] = data
+        self._written = written + frames
+        return frames
 
     def lose(self, frames: int, reason: str = "driver") -> None:
         """Take note, in the writer's thread, that the sound system itself lost so many frames here."""

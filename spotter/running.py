@@ -63,7 +63,7 @@ class Run:
                 channels=source.channels,
                 hop_ms=hop_ms,
                 decoder=decoder,
-                padded=not is_live(source),
+                padded=not is_live(source) and source.padded,
             )
             if is_live(source):
                 source.start(self.spotter.ring, self._doorbell)

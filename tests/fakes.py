@@ -141,10 +141,10 @@ class FakeStream:
     def deliver(self, frames: Floats, *, lost_s: float = 0.0, overflow: bool | None = None) -> None:
         """Call back with frames, shape (frames, channels), after audio that was lost."""
         self._time += lost_s
-        buffer = frames.astype(np.float32)
+        buffer = np.array(frames, np.float32, order="C")
         when = SimpleNamespace(inputBufferAdcTime=self._time, currentTime=self._time + 0.04)
         flagged = lost_s > 0 if overflow is None else overflow
-        self.settings["callback"](buffer, len(buffer), when, Flags(input_overflow=flagged))
+        self.settings["callback"](buffer.data.cast("B"), len(buffer), when, Flags(input_overflow=flagged))
         self._time += len(frames) / self.samplerate
         buffer.fill(np.nan)
 
@@ -196,7 +196,7 @@ class FakeSoundDevice:
     def query_hostapis(self) -> list[dict[str, Any]]:
         return [{"name": "Fake Audio"}, {"name": "Other Audio"}]
 
-    def InputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it
+    def RawInputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it
         if (settings["samplerate"], settings["channels"]) in self._refuses:
             raise FakePortAudioError("Invalid sample rate [PaErrorCode -9997]")
         self.streams.append(FakeStream(self, **settings))
@@ -209,6 +209,7 @@ class Failing:
     name = "failing"
     sample_rate = SAMPLE_RATE
     channels = 1
+    padded = True
 
     def __init__(self, samples: Floats, error: Exception) -> None:
         self._samples, self._error = samples, error

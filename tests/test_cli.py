@@ -348,8 +348,8 @@ class LiveSystem(FakeSoundDevice):
         super().__init__()
         self.listening = threading.Event()
 
-    def InputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it
-        stream = super().InputStream(**settings)
+    def RawInputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it
+        stream = super().RawInputStream(**settings)
         begin = stream.start
 
         def start() -> None:

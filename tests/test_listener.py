@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import io
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from spotter.listener import Listener
 from spotter.pipeline import Spotter
 from spotter.settings import DecoderConfig
 from spotter.sources.memory import Samples
+from spotter.sources.pcm import PcmStream
 from tests.fakes import Failing, Pushed, ScriptedModel, recording
 
 WORDS = ((1.5, "yes"), (3.0, "no"), (4.5, "yes"))
@@ -76,6 +78,13 @@ def test_iteration_gives_what_the_pipeline_gives() -> None:
     wanted = [*spotter.events(), *spotter.finish()]
     assert len(wanted) == 3
     assert list(to_talk()) == wanted
+
+
+def test_a_pipe_is_a_stream_whose_past_nobody_knows() -> None:
+    early = recording((0.1, "yes"), seconds=2.0)
+    data = (early * 32_767).astype("<i2").tobytes()
+    assert len(list(Listener(ScriptedModel(), source=Samples(early)))) == 1
+    assert list(Listener(ScriptedModel(), source=PcmStream(io.BytesIO(data)))) == []
 
 
 def test_a_run_may_be_repeated_and_gives_the_same() -> None:

@@ -53,10 +53,10 @@ def drained(ring: Ring) -> list[object]:
     return out
 
 
-def test_16_khz_mono_is_asked_for_in_blocks_of_20_ms(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_16_khz_mono_is_asked_for_in_blocks_of_50_ms(monkeypatch: pytest.MonkeyPatch) -> None:
     microphone, stream, _, _ = started(monkeypatch)
     assert (microphone.name, microphone.sample_rate, microphone.channels) == ("Built-in Microphone", 16_000, 1)
-    wanted = {"samplerate": 16_000, "channels": 1, "blocksize": 320, "dtype": "float32", "device": 0}
+    wanted = {"samplerate": 16_000, "channels": 1, "blocksize": 800, "dtype": "float32", "device": 0}
     assert {key: stream.settings[key] for key in wanted} == wanted
     assert stream.calls == ["start"]
 
@@ -74,7 +74,7 @@ def test_else_the_devices_own_rate_and_as_few_channels_as_work(
 ) -> None:
     microphone, stream, _, _ = started(monkeypatch, devices=[("Array", 8)], refuses=refuses)
     assert (microphone.sample_rate, microphone.channels) == (rate, channels)
-    assert stream.settings["blocksize"] == 882
+    assert stream.settings["blocksize"] == 2_205
 
 
 def test_a_device_that_takes_nothing_is_an_error_that_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,6 +223,9 @@ def test_no_exception_leaves_the_callback_and_the_reader_is_told(monkeypatch: py
         def write(self, block: object) -> int:
             raise MemoryError("no more")
 
+        def write_raw(self, data: object, count: int) -> int:
+            raise MemoryError("no more")
+
         def lose(self, count: int, reason: str = "driver") -> None:
             raise MemoryError("no more")
 
@@ -270,7 +273,7 @@ def test_a_sound_system_that_hangs_at_opening_is_an_error(monkeypatch: pytest.Mo
     fake = system(monkeypatch)
     free = threading.Event()
     monkeypatch.setattr(module, "_OPEN_LIMIT_S", 0.05)
-    monkeypatch.setattr(fake, "InputStream", lambda **_: free.wait())
+    monkeypatch.setattr(fake, "RawInputStream", lambda **_: free.wait())
     microphone = Microphone()
     with pytest.raises(MicrophoneError, match=r"did not open .* within"):
         microphone.open()
@@ -297,6 +300,15 @@ def test_a_listener_hears_a_microphone_of_another_rate(monkeypatch: pytest.Monke
         until(lambda: len(heard) == 2)
     assert [detection.keyword for detection in heard] == ["yes", "no"]
     assert fake.streams[0].calls == ["start", "abort", "close"]
+
+
+@pytest.mark.parametrize(("hop_ms", "frames_each"), [(20, 320), (None, 800), (200, 800)])
+def test_blocks_are_no_longer_than_the_hop(
+    monkeypatch: pytest.MonkeyPatch, hop_ms: float | None, frames_each: int
+) -> None:
+    fake = system(monkeypatch)
+    with Listener(ScriptedModel(), hop_ms=hop_ms):
+        assert fake.streams[0].settings["blocksize"] == frames_each
 
 
 def test_a_listener_whose_microphone_goes_away_raises(monkeypatch: pytest.MonkeyPatch) -> None:

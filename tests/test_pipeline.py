@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import ScriptedModel, recording
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from spotter.model import Model
 from spotter.pipeline import Spotter, hop_for
 from spotter.recorded import spot
 from spotter.windows import Window, Windows, dbfs
+from tests.fakes import ScriptedModel, recording
 
 TINY = Path(__file__).parent / "data" / "models" / "tiny"
 AUDIO = recording((1.5, "yes"), (3.0, "no"), (5.0, "yes"), seconds=7.0)
@@ -108,7 +108,7 @@ def test_a_gap_is_reported_and_moves_stream_time() -> None:
 
 def test_no_window_mixes_both_sides_of_a_gap() -> None:
     ends: list[int] = []
-    spotter = Spotter(ScriptedModel(), tap=lambda window, scores: ends.append(window.end_sample))
+    spotter = Spotter(ScriptedModel(), tap=lambda window, _scores: ends.append(window.end_sample))
     spotter.write(AUDIO[:40_000])
     list(spotter.events())
     spotter.ring.lose(16_000)
@@ -159,7 +159,7 @@ def test_a_padded_recording_is_heard_to_its_very_edges() -> None:
 
 def test_a_live_stream_gives_its_first_score_when_the_context_is_filled() -> None:
     ends: list[int] = []
-    spotter = Spotter(ScriptedModel(), tap=lambda window, scores: ends.append(window.end_sample))
+    spotter = Spotter(ScriptedModel(), tap=lambda window, _scores: ends.append(window.end_sample))
     feed(spotter, AUDIO, [999])
     assert ends[0] == ScriptedModel.context
     assert set(np.diff(ends)) == {1_600}
@@ -197,7 +197,8 @@ def test_windows_keep_their_frames_whatever_lies_before_them() -> None:
     windows = Windows(config, 15_920, 1_600)
     noise = np.random.default_rng(2).standard_normal(200_000).astype(np.float32)
     for window in windows.push(noise):
-        begin = window.end_sample - 15_920
+        end = window.end_sample
+        begin = end - 15_920
         fresh = next(iter(Windows(config, 15_920, 1_600).push(noise[begin : window.end_sample])))
         assert np.array_equal(window.frames, fresh.frames)
         assert window.level_dbfs == pytest.approx(

@@ -30,9 +30,9 @@ steps = st.lists(
 
 
 @settings(max_examples=200, deadline=None)
-@given(steps=steps, capacity=st.integers(1, 12), channels=st.integers(1, 3))
+@given(steps=steps, capacity=st.integers(1, 12), channels=st.integers(1, 3), raw=st.booleans())
 def test_what_comes_out_is_what_went_in_with_every_loss_at_its_place(
-    steps: list[tuple[str, int]], capacity: int, channels: int
+    *, steps: list[tuple[str, int]], capacity: int, channels: int, raw: bool
 ) -> None:
     ring = Ring(capacity, channels)
     model: list[object] = []  # frame numbers that must come out, and ("lost", reason) marks with their length
@@ -41,8 +41,9 @@ def test_what_comes_out_is_what_went_in_with_every_loss_at_its_place(
 
     def remember_loss(frames: int, reason: str) -> None:
         tail: list[Lost] = []
-        while model and isinstance(model[-1], Lost):
-            tail.insert(0, model.pop())
+        while model and isinstance(last := model[-1], Lost):
+            tail.insert(0, last)
+            model.pop()
         merged = {item.reason: item.frames for item in tail}
         merged[reason] = merged.get(reason, 0) + frames
         model.extend(Lost(frames, reason) for reason, frames in merged.items())
@@ -58,7 +59,8 @@ def test_what_comes_out_is_what_went_in_with_every_loss_at_its_place(
 
     for what, amount in steps:
         if what == "write":
-            stored = ring.write(numbered(number, amount, channels))
+            block = numbered(number, amount, channels)
+            stored = ring.write_raw(block.tobytes(), amount) if raw else ring.write(block)
             model.extend(range(number, number + stored))
             if stored < amount:
                 lost += amount - stored
@@ -149,6 +151,13 @@ def test_a_wrong_number_of_channels_is_refused(shape: tuple[int, ...]) -> None:
         Ring(10, 2).write(np.zeros(shape, np.float32))
 
 
+def test_raw_data_of_another_size_is_refused_and_nothing_stored() -> None:
+    ring = Ring(10, 1)
+    with pytest.raises(ValueError, match=r"size|structures"):
+        ring.write_raw(bytes(12), 4)
+    assert ring.read() is None
+
+
 def test_a_ring_of_nothing_is_refused() -> None:
     with pytest.raises(ValueError, match="1 or more"):
         Ring(0, 1)
@@ -174,7 +183,7 @@ def test_two_threads_never_see_a_wrong_sample(*, capacity: int, pause: bool) -> 
                 continue
             block = numbered(number, size, 2)
             if pause:
-                ring.write(block)
+                ring.write_raw(block.data.cast("B"), size)
             else:  # lossless: wait for room, as a file does
                 stored = 0
                 while stored < size:

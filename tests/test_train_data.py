@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from conftest import word
+
+from tests.conftest import word
 
 pytest.importorskip("scipy", reason="rooms come from scipy, which the extra `train` brings")
 from spotter.errors import BadInputError
@@ -116,7 +118,8 @@ def test_pieces_of_speech_are_cut_at_dips_and_are_as_long_as_words(material: Mat
 
 
 def mixer(material: Material, **changes: float) -> Mixer:
-    mixing = Mixing(**{"clean": 1.0, "mask": 0.0, "warp": 0.0, "stretch": 0.0, "bare": 0.0, "second": 0.0, **changes})
+    plain = Mixing(clean=1.0, mask=0.0, warp=0.0, stretch=0.0, bare=0.0, second=0.0)
+    mixing = dataclasses.replace(plain, **changes)  # type: ignore[arg-type]
     return Mixer(material.pools(RECIPE, "training"), LABELS, mixing, context=149, stride=2, outputs=20)
 
 
@@ -179,7 +182,7 @@ def test_no_option_of_the_mixing_is_without_effect(material: Material, option: s
         made = Mixer(pools, LABELS, mixing, context=149, stride=2, outputs=20).draw(np.random.default_rng(5), 48)
         return made.frames.tobytes() + made.codes.tobytes()
 
-    changed = Mixing(**{**{f: getattr(base, f) for f in base.__slots__}, option: value})
+    changed = dataclasses.replace(base, **{option: value})  # type: ignore[arg-type]
     assert drawn(changed) != drawn(base)
 
 

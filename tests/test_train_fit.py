@@ -68,7 +68,7 @@ def test_fit_makes_a_model_that_the_listener_opens_in_both_forms(trained: Path) 
 
 
 def test_the_numpy_path_agrees_with_litert_on_what_was_trained(trained: Path) -> None:
-    one, other = (Model.open(trained / "models" / "mine", backend=b) for b in ("litert", "numpy"))  # type: ignore[arg-type]
+    one, other = (Model.open(trained / "models" / "mine", backend=b) for b in ("litert", "numpy"))
     noise = np.random.default_rng(1).standard_normal(one.context).astype(np.float32) * 0.1
     np.testing.assert_allclose(one.predict(noise), other.predict(noise), atol=1e-5)
 

@@ -11,7 +11,7 @@ from scipy.stats import beta, chi2
 
 from spotter.events import Detection
 
-_EARLY_S, _LATE_S = 0.2, 1.0  # a decision may lie so long before, and after, the end of its word
+_LATE_S = 1.0  # a decision may come so long after the end of its word
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,17 @@ class Matched:
 
 
 def match(detections: Sequence[Detection], words: Sequence[Word], keywords: Sequence[str]) -> Matched:
-    """Give each keyword that was said its first detection from its start to a second after its end."""
+    """Give each keyword that was said its first detection from its start to a second after its end.
+
+    A word's end is a convention (the last moment within 30 dB of its loudest), which noise in the
+    recording moves; so a decision may come before it.
+    """
     wanted = [w for w in words if w.word in keywords]
     taken: dict[int, Detection] = {}
     duplicates: list[Detection] = []
     false: list[Detection] = []
     for d in sorted(detections, key=lambda d: d.time_sample):
-        here = [
-            i for i, w in enumerate(wanted) if w.word == d.keyword and w.end - _EARLY_S <= d.time <= w.end + _LATE_S
-        ]
+        here = [i for i, w in enumerate(wanted) if w.word == d.keyword and w.start < d.time <= w.end + _LATE_S]
         free = [i for i in here if i not in taken]
         if free:
             taken[free[0]] = d

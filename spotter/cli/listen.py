@@ -82,12 +82,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what the options say; return the exit code."""
-    from spotter.cli import listing
+    if options.list_devices or options.list_models:
+        from spotter.cli import listing
 
-    if options.list_devices:
-        return listing.print_devices(as_json=options.json)
-    if options.list_models:
-        return listing.print_models(as_json=options.json)
+        return (listing.print_devices if options.list_devices else listing.print_models)(as_json=options.json)
     used: list[Source | LiveSource] = []
     with _warnings_said():
         code = guarded(lambda: _listen(options, used))
@@ -117,8 +115,9 @@ def _listen(options: argparse.Namespace, used: list[Source | LiveSource]) -> int
 
 
 def _listener(options: argparse.Namespace, source: Source | LiveSource | None) -> Listener:
-    from spotter.listener import Listener, with_threshold
+    from spotter.listener import Listener
     from spotter.model import Model
+    from spotter.settings import with_threshold
 
     for_all, for_words = thresholds(options.threshold)
     model = Model.open(options.model)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from queue import SimpleQueue
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
@@ -22,6 +22,10 @@ class Sink(Protocol):
 
     def write(self, frames: Floats) -> int:
         """Copy frames, shape (frames, channels); return how many fitted."""
+        ...
+
+    def write_raw(self, data: Any, frames: int) -> int:
+        """Copy frames from a driver's buffer of interleaved float32; return how many fitted."""
         ...
 
     def lose(self, frames: int, reason: str = "driver") -> None:
@@ -45,6 +49,11 @@ class Source(Protocol):
     @property
     def channels(self) -> int:
         """Samples in a frame."""
+        ...
+
+    @property
+    def padded(self) -> bool:
+        """Whether it is a whole recording, which begins and ends in silence, and no live stream."""
         ...
 
     def blocks(self) -> Iterator[Floats]:

@@ -38,6 +38,8 @@ class AudioFile:
         Missing, a folder, empty, not audio, or without a single sample.
     """
 
+    padded: Final = True
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.name = str(path)

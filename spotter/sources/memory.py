@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,8 @@ class Samples:
     block_samples : int, optional
         Frames in a block; left out: about a second.
     """
+
+    padded: Final = True
 
     def __init__(
         self,

@@ -11,16 +11,16 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import Any, Final, TypeVar
 
-from spotter.arrays import Floats
 from spotter.errors import MicrophoneError
 from spotter.settings import SAMPLE_RATE
 from spotter.sources import Sink
 from spotter.sources.devices import Device, find_device, load_sounddevice
 
-# 20 ms: the finest hop that models of this project use, so that a window's last samples wait at most
-# so long; 50 callbacks a second cost little, and sound systems that queue two blocks stay within 40 ms.
-# 0 ("whatever the driver likes") was seen to give blocks of 1 frame.
-BLOCK_S: Final = 0.02
+# Half of the usual hop: a window waits for its last samples 25 ms on average, and each wake-up of the audio
+# and reader threads costs the more the rarer they are (caches are cold): measured on a busy machine, all of
+# listening took 3.1% of a core in blocks of 20 ms, 1.8% in 40 ms, 1.0% in 100 ms. A size of 0 ("whatever the
+# driver likes") was seen to give blocks of 1 frame.
+BLOCK_S: Final = 0.05
 _OPEN_LIMIT_S: Final = 10.0  # a sound server that hangs was seen to block an open for 30 s
 _CLOSE_LIMIT_S: Final = 2.0
 _LONGEST_LOSS_S: Final = 60.0  # clocks may be set; a loss is believed up to this
@@ -70,7 +70,12 @@ class Microphone:
         MicrophoneError
             No PortAudio, no such device, several of that name, or it cannot be opened.
         """
-        sounddevice = load_sounddevice()
+        try:
+            with _quiet_stderr():  # sounddevice does so itself, but would not give stderr back if it hung
+                sounddevice = _within(_OPEN_LIMIT_S, load_sounddevice)
+        except TimeoutError:
+            self.stuck = True
+            raise MicrophoneError(f"the sound system does not answer within {_OPEN_LIMIT_S:g} s; restart it") from None
         found = find_device(sounddevice, self.device)
         problem = ""
         for sample_rate, channels in _formats(found):
@@ -78,7 +83,7 @@ class Microphone:
                 with _quiet_stderr():
                     stream = _within(
                         _OPEN_LIMIT_S,
-                        lambda rate=sample_rate, channels=channels: sounddevice.InputStream(  # type: ignore[misc]
+                        lambda rate=sample_rate, channels=channels: sounddevice.RawInputStream(  # type: ignore[misc]
                             samplerate=rate,
                             blocksize=max(1, round(rate * self.block_s)),
                             device=found.number,
@@ -120,8 +125,18 @@ class Microphone:
             self.close()
             raise MicrophoneError(f"the microphone {self.name!r} does not start ({error}); try another") from None
 
-    def on_audio(self, indata: Floats, frames: int, when: Any, status: Any) -> None:
-        """Take a block from PortAudio, in its thread: copy and ring, nothing else, and let no exception out."""
+    def on_audio(self, indata: Any, frames: int, when: Any, status: Any) -> None:
+        """Take a block from PortAudio, in its thread: copy and ring, nothing else, and let no exception out.
+
+        Parameters
+        ----------
+        indata : buffer of interleaved float32
+            PortAudio's own memory, valid during the call.
+        frames : int
+            How many there are in it.
+        when, status
+            As sounddevice has them.
+        """
         try:
             sink = self._sink
             if sink is None:
@@ -134,7 +149,7 @@ class Microphone:
                 # This order of arguments turns a clock that is not a number into 1.
                 sink.lose(round(min(max(1.0, missing), _LONGEST_LOSS_S * self.sample_rate)), "driver")
             self._adc_end = began + frames / self.sample_rate
-            sink.write(indata)
+            sink.write_raw(indata, frames)
             if self._doorbell.empty():
                 self._doorbell.put(None)
         except Exception as error:  # noqa: BLE001  the audio thread must live; `check` tells the reader

@@ -33,6 +33,7 @@ class PcmStream:
     """
 
     channels: Final = 1
+    padded: Final = False  # what comes through a pipe may be a microphone
 
     def __init__(self, stream: BinaryIO, sample_rate: int = SAMPLE_RATE, *, name: str = "standard input") -> None:
         check_format(sample_rate, self.channels)
