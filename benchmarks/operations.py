@@ -20,7 +20,7 @@ def per_output(data: bytes) -> int:
     for i, operator in enumerate(graph.operators):
         done = _of(graph, i)
         if done:
-            out = graph.tensors[operator.outputs[0]].shape
+            out = _one_recording(graph.tensors[operator.outputs[0]].shape)
             total += done // max(1, prod(out[1:-1]))
     return total
 
@@ -30,7 +30,12 @@ def _of(graph: Graph, number: int) -> int:
     if operator.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
         return 0
     kernel = graph.tensors[operator.inputs[1]].shape
-    out = graph.tensors[operator.outputs[0]].shape
+    out = _one_recording(graph.tensors[operator.outputs[0]].shape)
     if operator.name == "DEPTHWISE_CONV_2D":
         return prod(out) * kernel[1] * kernel[2]
     return prod(out) * prod(kernel[1:])
+
+
+def _one_recording(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape with 1 where the file leaves the number of recordings open."""
+    return tuple(1 if size < 0 else size for size in shape)

@@ -52,7 +52,8 @@ class Decoder:
         self._refractory = round(config.refractory_ms * SAMPLE_RATE / 1_000)
         # Scores of windows that ended within the last smooth_ms, this one included.
         depth = max(1, round(config.smooth_ms * SAMPLE_RATE / 1_000 / hop_samples))
-        self._recent = np.zeros((depth, len(labels)), np.float32)
+        self._depth = depth
+        self._recent = np.zeros((2 * depth, len(labels)), np.float32)  # each row twice, so that the last lie together
         self.smoothed = np.zeros(len(labels), np.float32)
         self.reset()
 
@@ -79,20 +80,16 @@ class Decoder:
         level_dbfs : float
             Level of the loudest hop of the window's last second.
         """
-        depth = len(self._recent)
-        gated = level_dbfs < self.config.gate_dbfs
-        self._recent[self._count % depth] = self._silence if gated else scores
+        # Scores that are no numbers would pass every comparison below; they say nothing.
+        gated = level_dbfs < self.config.gate_dbfs or not np.isfinite(scores).all()
+        at = self._count % self._depth
+        self._recent[at] = self._recent[at + self._depth] = self._silence if gated else scores
         self._count += 1
-        if depth == 1:
-            self.smoothed[:] = self._recent[0]
-        else:
-            np.mean(self._ordered(min(self._count, depth)), axis=0, out=self.smoothed)
+        n = min(self._count, self._depth)
+        last = at + self._depth + 1
+        np.add.reduce(self._recent[last - n : last], axis=0, out=self.smoothed)
+        self.smoothed /= np.float32(n)
         return self._decide(end_sample)
-
-    def _ordered(self, n: int) -> Floats:
-        """The last `n` scores, oldest first, so that the sum does not depend on where the ring stands."""
-        depth = len(self._recent)
-        return self._recent[[(self._count - n + i) % depth for i in range(n)]]
 
     def _decide(self, end_sample: int) -> list[Fired]:
         smoothed = self.smoothed.tolist()

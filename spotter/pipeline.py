@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from spotter.arrays import Floats
 from spotter.decoder import Decoder
@@ -20,6 +21,7 @@ from spotter.windows import Window, Windows
 
 _LONGEST_HOP_MS = 1_000
 _USUAL_HOP_MS = 100.0
+_LOUDEST = 1e6  # full scale is 1
 _TAIL_S = 0.6  # of silence after a recording, so that a word at its very end is decided
 
 
@@ -100,10 +102,12 @@ class Spotter:
         self.lost_samples = 0  # at 16 kHz
         self.level_dbfs = -120.0  # of the last hop
         self.scores[:] = 0.0  # of the last window
+        self._working: Iterator[Event] | None = None  # what `events` is in the middle of
         self._device_frames = 0  # read so far, lost ones included
         self._missing = 0  # device frames of a gap that is not reported yet
         self._reason = ""
         self._fresh = True  # nothing came in this segment
+        self._begun = False  # nothing came at all
         self._windows.begin(0)
 
     @property
@@ -121,26 +125,47 @@ class Spotter:
         self.ring.write(block)
 
     def events(self) -> Iterator[Event]:
-        """Work through everything that was written; yield what was heard."""
+        """Work through everything that was written; yield what was heard.
+
+        A loop that is left early finds the rest at its next call.
+        """
+        if self._working is None:
+            self._working = self._work()
+        yield from self._drain()
+
+    def _drain(self) -> Iterator[Event]:
+        while self._working is not None:
+            event = next(self._working, None)
+            if event is None:
+                self._working = None
+            else:
+                yield event
+
+    def _work(self) -> Iterator[Event]:
         while (piece := self.ring.read()) is not None:
             if isinstance(piece, Lost):
                 yield from self._lose(piece.frames, piece.reason)
-            elif np.isfinite(piece).all():
+            elif _usable(piece).all():
                 yield from self._hear(piece)
             else:
-                yield from self._hear_finite(piece)
+                yield from self._hear_usable(piece)
 
     def finish(self) -> Iterator[Event]:
         """Yield what is left to be heard when no more will be written."""
         self.ring.flush()
         yield from self.events()
+        self._working = self._end()
+        yield from self._drain()
+
+    def _end(self) -> Iterator[Event]:
+        begun = not self._fresh
+        if begun and not self._missing:
+            yield from self._judge(self._resampler.finish())
+        if begun and self._padded:
+            tail = round(_TAIL_S * SAMPLE_RATE) + self.hop_samples
+            yield from self._judge(np.zeros(tail, np.float32))
         if self._missing:
             yield self._gap()
-        elif not self._fresh:
-            yield from self._judge(self._resampler.finish())
-            if self._padded:
-                tail = round(_TAIL_S * SAMPLE_RATE) + self.hop_samples
-                yield from self._judge(np.zeros(tail, np.float32))
 
     def reset(self) -> None:
         """Be as new; while nothing is being written."""
@@ -158,9 +183,9 @@ class Spotter:
         self._device_frames += len(frames)
         yield from self._judge(self._resampler.push(frames))
 
-    def _hear_finite(self, frames: Floats) -> Iterator[Event]:
-        """NaN and infinite samples are no sound: a gap is in their place."""
-        good = np.asarray(np.isfinite(frames).all(axis=1))
+    def _hear_usable(self, frames: Floats) -> Iterator[Event]:
+        """NaN, infinite and absurdly large samples are no sound: a gap is in their place."""
+        good = np.asarray(_usable(frames).all(axis=1))
         edges = [0, *(np.flatnonzero(good[1:] != good[:-1]) + 1).tolist(), len(good)]
         for first, last in pairwise(edges):
             if good[first]:
@@ -171,10 +196,11 @@ class Spotter:
     def _lead_in(self) -> Iterator[Event]:
         """Before a padded recording lies as much silence as a window needs."""
         self._fresh = False
-        if self._padded and self._device_frames == 0:
+        if self._padded and not self._begun:
             context = self._windows.context_samples
-            self._windows.begin(-context)
+            self._windows.begin(self.position - context)
             yield from self._judge(np.zeros(context, np.float32))
+        self._begun = True
 
     def _lose(self, frames: int, reason: str) -> Iterator[Event]:
         """Frames are missing here: finish what was before, then begin anew when audio comes."""
@@ -188,7 +214,8 @@ class Spotter:
 
     def _gap(self) -> Gap:
         samples = self.position - round((self._device_frames - self._missing) * SAMPLE_RATE / self._rate)
-        gap = Gap(time_sample=self.position, samples=samples, reason=self._reason)
+        # A frame of a faster device may be less than a sample; it is missing all the same.
+        gap = Gap(time_sample=self.position, samples=max(1, samples), reason=self._reason)
         self.lost_samples += samples
         self._missing, self._reason = 0, ""
         self._windows.begin(self.position)
@@ -219,6 +246,11 @@ class Spotter:
             start_sample=max(0, begin + first),
             end_sample=min(window.end_sample, begin + last),
         )
+
+
+def _usable(samples: Floats) -> npt.NDArray[np.bool_]:
+    """Which samples can be worked with; their squares must stay finite."""
+    return np.asarray(np.abs(samples) <= _LOUDEST)
 
 
 def hop_for(model: Network, hop_ms: float | None) -> int:

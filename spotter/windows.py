@@ -69,10 +69,9 @@ class Windows:
             self._samples[self._fill : self._fill + take] = samples[at : at + take]
             self._fill += take
             at += take
-            if not self._have:
-                if self._fill >= self.context_samples:
-                    yield self._first()
-            else:
+            if not self._have and self._fill >= self.context_samples:
+                yield self._first()
+            if self._have:
                 yield from self._next()
 
     def _first(self) -> Window:

@@ -165,3 +165,8 @@ def test_numbers_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
 def test_a_threshold_for_a_word_that_is_no_keyword_is_refused() -> None:
     with pytest.raises(BadInputError, match="maybe"):
         Decoder(LABELS, LABELS[2:], DecoderConfig(thresholds={"maybe": 0.5}), HOP)
+
+
+def test_scores_that_are_no_numbers_fire_nothing() -> None:
+    decoder = Decoder(LABELS, LABELS[2:], PLAIN, HOP)
+    assert decoder.step(np.full(4, np.nan, np.float32), HOP, -20.0) == []

@@ -237,3 +237,46 @@ def test_a_word_before_dead_silence_passes_the_gate() -> None:
     silent[round(2.0 * 16_000) : round(3.0 * 16_000)] = 0.0
     config = dataclasses.replace(ScriptedModel().decoder, gate_dbfs=-60.0, smooth_ms=200.0)
     assert heard(feed(Spotter(ScriptedModel(), decoder=config), silent, [1_600])) == ["yes", "no", "yes"]
+
+
+def test_a_loop_over_events_that_is_left_early_loses_nothing() -> None:
+    whole = feed(Spotter(ScriptedModel()), AUDIO, [len(AUDIO)])
+    spotter = Spotter(ScriptedModel())
+    spotter.write(AUDIO)
+    first = next(iter(spotter.events()))
+    assert [first, *spotter.events(), *spotter.finish()] == whole
+
+
+@pytest.mark.parametrize("length", [15_920, 16_000, 16_239, 16_240, 17_000])
+@pytest.mark.parametrize("hop_ms", [20.0, 100.0])
+def test_a_stream_that_ends_within_its_first_block_gives_every_window(length: int, hop_ms: float) -> None:
+    def windows(block: int) -> int:
+        spotter = Spotter(ScriptedModel(), hop_ms=hop_ms)
+        feed(spotter, AUDIO[:length], [block])
+        return spotter.windows
+
+    hop = round(hop_ms * 16)
+    assert windows(length) == windows(160) == (length - ScriptedModel.context) // hop + 1
+
+
+def test_a_padded_recording_with_spoilt_edges_keeps_its_first_and_last_word() -> None:
+    edge = np.concatenate((recording((0.0, "yes"), seconds=0.5), recording((0.5, "no"), seconds=1.0)))
+    edge[0] = edge[-1] = np.nan
+    events = feed(Spotter(ScriptedModel(), padded=True), edge, [1_000])
+    assert heard(events) == ["yes", "no"]
+    assert [e.time_sample for e in events if isinstance(e, Gap)] == [1, len(edge)]
+
+
+def test_one_spoilt_frame_at_a_high_rate_is_still_a_gap() -> None:
+    for at in range(20_000, 20_006):
+        high = recording((0.5, "yes"), seconds=2.0, sample_rate=48_000)
+        high[at] = np.inf
+        gaps = [e for e in feed(Spotter(ScriptedModel(), sample_rate=48_000), high, [4_000]) if isinstance(e, Gap)]
+        assert [g.samples for g in gaps] == [1]
+
+
+def test_samples_too_large_to_square_are_a_gap_and_fire_nothing() -> None:
+    loud = AUDIO.copy()
+    loud[20_000] = 1e25
+    events = feed(Spotter(ScriptedModel()), loud, [3_000])
+    assert [e.reason for e in events if isinstance(e, Gap)] == ["invalid"]

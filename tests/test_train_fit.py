@@ -91,6 +91,18 @@ def test_an_existing_model_is_not_overwritten_without_force(trained: Path, recor
     assert (trained / "models" / "mine" / "manifest.json").read_bytes() == before
 
 
+def test_a_run_that_was_stopped_goes_on_where_it_was(trained: Path, recordings: Path) -> None:
+    stopped = trained / "runs" / "stopped"
+    shutil.copytree(trained / "runs" / "mine", stopped)
+    shutil.rmtree(stopped / "round1")
+    history = (stopped / "round0" / "history.csv").read_bytes()
+    done = train(*fit_arguments(recordings), "--work", "runs/stopped", "--force", cwd=trained)
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert (stopped / "round0" / "history.csv").read_bytes() == history
+    assert "mined" not in done.stdout
+    assert len((stopped / "round1" / "history.csv").read_text().splitlines()) == 2
+
+
 def test_weights_that_are_not_finite_are_never_exported(trained: Path) -> None:
     import h5py
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -152,7 +153,7 @@ def fit(recipe: Recipe, training: Pools, validation: Pools, folder: Path, *, sta
         Sequences(mixer, recipe, done),
         epochs=recipe.steps // recipe.check_every,
         callbacks=[backup, look],
-        verbose=2,
+        verbose=1 if sys.stdout.isatty() else 2,  # a bar at a terminal, lines elsewhere
     )
     model.load_weights(folder / "best.weights.h5")
     return model

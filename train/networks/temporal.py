@@ -73,8 +73,8 @@ def _norm(name: str) -> Any:
 
 
 def inference(sizes: Temporal, trained: keras.Model) -> keras.Model:
-    """Window form: (batch, context, bins) to softmax scores (batch, labels); normalisation folded in."""
-    frames = layers.Input((sizes.context_frames, trained.input_shape[-1]), name="frames")
+    """Window form: (1, context, bins) to softmax scores (1, labels); normalisation folded in."""
+    frames = layers.Input((sizes.context_frames, trained.input_shape[-1]), batch_size=1, name="frames")
     x = _Parts(sizes, trained).apply(
         frames, lambda _name, value, _keep: value, lambda value, crop: value[:, crop:-crop]
     )
