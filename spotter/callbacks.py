@@ -1,4 +1,7 @@
-"""Users' callbacks on a thread of their own: a slow one delays nobody, one that raises does no harm."""
+"""Users' callbacks on a thread of their own: a slow one delays nobody, one that raises does no harm.
+
+`sys.exit()` in one ends the run, since that is what it says.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,15 @@ _SLICE_S: Final = 0.1  # waits are cut, so that Ctrl-C is served on Windows too
 
 
 class CallbackThread:
-    """Runs calls one after the other; the thread begins with the first."""
+    """Runs calls one after the other; the thread begins with the first.
 
-    def __init__(self) -> None:
+    `on_exit` is called when a call raises `SystemExit`, which is kept in `exit`; no other call runs then.
+    """
+
+    def __init__(self, on_exit: Callable[[], None]) -> None:
+        self.exit: SystemExit | None = None
+        self._on_exit = on_exit
+        self._exited = False
         self._calls: SimpleQueue[tuple[Callable[[Any], object], Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -43,10 +52,15 @@ class CallbackThread:
 
     def _work(self) -> None:
         while (item := self._calls.get()) is not None:
+            if self._exited:
+                continue
             call, argument = item
             try:
                 call(argument)
-            except Exception:  # noqa: BLE001  whatever it is, it is the callback's
+            except SystemExit as end:
+                self._exited, self.exit = True, end
+                self._on_exit()
+            except BaseException:  # noqa: BLE001  whatever it is, it is the callback's
                 _log.exception("the callback %s raised; listening goes on", getattr(call, "__qualname__", call))
 
 

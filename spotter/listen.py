@@ -2,7 +2,11 @@
 
 import sys
 
-from spotter.cli.listen import main
+from spotter.startup import leave_quietly_on_interrupt
 
 if __name__ == "__main__":
+    leave_quietly_on_interrupt()
+
+    from spotter.cli.listen import main
+
     sys.exit(main())

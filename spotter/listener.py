@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 _STOP_LIMIT_S: Final = 10.0
+_LONGEST_S: Final = 1e9  # 32 years
 _SLICE_S: Final = 0.1
 
 _OnDetection = TypeVar("_OnDetection", bound="Callable[[Detection], object]")
@@ -110,7 +110,13 @@ class Listener:
 
         return register if call is None else register(call)
 
-    def on_any(self, call: _OnDetection) -> _OnDetection:
+    @overload
+    def on_any(self, call: None = None) -> Callable[[_OnDetection], _OnDetection]: ...
+
+    @overload
+    def on_any(self, call: _OnDetection) -> _OnDetection: ...
+
+    def on_any(self, call: Any = None) -> Any:
         """Have a function called with every `Detection`: `@listener.on_any`, or `listener.on_any(function)`."""
         return self.on(*self.model.keywords, call=call)
 
@@ -139,13 +145,16 @@ class Listener:
 
         Returns when the source delivers; does nothing if it listens already.
         """
-        if seconds is not None and not (seconds > 0 and math.isfinite(seconds)):
-            raise BadInputError(f"{seconds!r} seconds cannot be listened to; give more than 0")
+        if seconds is not None and not 0 < seconds <= _LONGEST_S:
+            raise BadInputError(f"{seconds!r} seconds cannot be listened to; give more than 0, {_LONGEST_S:g} at most")
         with self._starting:
             if self.running:
                 return
             if self._run and not self._run.closed:
-                self._run.finish(_STOP_LIMIT_S)
+                self._run.wait(_STOP_LIMIT_S)
+                error = self._run.take_error()
+                if error is not None:
+                    _log.error("the run before had failed: %s", error, exc_info=error)
             self._run = Run(
                 self.model, self.source, self._calls_for, hop_ms=self.hop_ms, decoder=self.decoder, seconds=seconds
             )
@@ -166,7 +175,10 @@ class Listener:
                 self._run.finish(_STOP_LIMIT_S)
 
     def run(self, seconds: float | None = None) -> None:
-        """Listen until the source ends, `stop` is called, Ctrl-C is pressed, or so many seconds are over."""
+        """Listen until the source ends, `stop` is called, Ctrl-C is pressed, or so many seconds are over.
+
+        `sys.exit()` in a callback ends it too, and is raised again here.
+        """
         self.start(seconds)
         run = self._run
         if run is None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import BinaryIO, Final
+from typing import Final
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError, ModelError
+from spotter.stderr import without_chatter
 from spotter.tflite import read_shapes
 
-_STDERR: Final = 2
-_CHATTER: Final = b"INFO: Created TensorFlow Lite"
-# Two at once would each take the other's file for the real stderr, and leave it in place.
-_redirecting: Final = threading.Lock()
+_CHATTER: Final = b"INFO: Created TensorFlow Lite"  # about XNNPACK; no switch turns it off (2.3)
 
 
 def problem() -> str | None:
@@ -48,7 +42,7 @@ class LitertNetwork:
         try:
             from ai_edge_litert.interpreter import Interpreter
 
-            with without_chatter():
+            with without_chatter(lambda line: line.startswith(_CHATTER)):
                 interpreter = Interpreter(model_content=data, num_threads=1)
                 self._inputs = [details["index"] for details in interpreter.get_input_details()]
                 self._outputs = [details["index"] for details in interpreter.get_output_details()]
@@ -74,51 +68,3 @@ class LitertNetwork:
             raise BadInputError(f"{error}; give float32 arrays of shapes {self.shapes.inputs}") from error
         interpreter.invoke()
         return tuple(interpreter.get_tensor(index) for index in self._outputs)
-
-
-@contextmanager
-def without_chatter() -> Iterator[None]:
-    """Keep LiteRT's line about XNNPACK, which C++ writes to the file descriptor, from the user's stderr.
-
-    No switch turns it off (2.3). Other lines come out afterwards. Where stderr is closed or nothing
-    can be written in its place, nothing is changed.
-    """
-    with _redirecting:
-        real = _copy_of_stderr()
-        kept = None if real is None else _scratch()
-        if real is None or kept is None:
-            if real is not None:
-                os.close(real)
-            yield
-            return
-        try:
-            os.dup2(kept.fileno(), _STDERR)
-            yield
-        finally:
-            os.dup2(real, _STDERR)
-            os.close(real)
-            _pass_on(kept)
-
-
-def _copy_of_stderr() -> int | None:
-    with suppress(OSError):
-        return os.dup(_STDERR)
-    return None
-
-
-def _scratch() -> BinaryIO | None:
-    with suppress(OSError):
-        if hasattr(os, "memfd_create"):
-            return open(os.memfd_create("spotter-stderr"), "w+b", buffering=0)  # noqa: PTH123 (a descriptor)
-        import tempfile  # 10 ms, so only where there is no file in memory
-
-        return tempfile.TemporaryFile(buffering=0)
-    return None
-
-
-def _pass_on(kept: BinaryIO) -> None:
-    with kept, suppress(OSError):
-        kept.seek(0)
-        rest = b"".join(line for line in kept.read().splitlines(keepends=True) if not line.startswith(_CHATTER))
-        while rest:
-            rest = rest[os.write(_STDERR, rest) :]

@@ -165,6 +165,8 @@ def _check_samples(manifest: Manifest) -> None:
         raise ModelError(
             f"step {manifest.step} is no positive multiple of the front-end's hop of {frontend.hop_samples}; {_AGAIN}"
         )
+    if manifest.step > min(SAMPLE_RATE, context):
+        raise ModelError(f"step {manifest.step} is more than a second or than the context of {context}; {_AGAIN}")
 
 
 def _words(values: Mapping[str, Any], key: str) -> tuple[str, ...]:

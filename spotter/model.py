@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -56,6 +57,7 @@ class Model:
         if self._stream_data is not None:
             self._check_stream(read_shapes(self._stream_data))
         self._whole: tuple[Frontend, Network] | None = None
+        self._predicting = threading.Lock()  # one interpreter, any number of threads
 
     @classmethod
     def open(cls, name: str | Path = "commands", *, backend: Literal["auto", "litert", "numpy"] = "auto") -> Model:
@@ -77,7 +79,7 @@ class Model:
         return cls(folder, read_manifest(folder), _choose(backend))
 
     def predict(self, window: Floats) -> Floats:
-        """Score one piece of audio.
+        """Score one piece of audio; may be called from several threads, one of which works at a time.
 
         Parameters
         ----------
@@ -107,10 +109,11 @@ class Model:
             )
         samples = np.zeros(self.context, np.float32)
         samples[self.context - len(window) :] = window
-        if self._whole is None:
-            self._whole = Frontend(self.frontend), open_network(self._window_data, self.backend)
-        frontend, network = self._whole
-        scores: Floats = network.run(frontend(samples)[np.newaxis])[0][0]
+        with self._predicting:
+            if self._whole is None:
+                self._whole = Frontend(self.frontend), open_network(self._window_data, self.backend)
+            frontend, network = self._whole
+            scores: Floats = network.run(frontend(samples)[np.newaxis])[0][0]
         return scores
 
     def window_scorer(self) -> Scorer:

@@ -15,6 +15,7 @@ from spotter.events import Detection, Event
 from spotter.model import Model
 from spotter.pipeline import Network, Spotter
 from spotter.settings import DecoderConfig, with_threshold
+from spotter.sources import check_format
 
 
 def spot(
@@ -47,11 +48,13 @@ def spot(
     audio = _as_floats(np.asarray(samples))
     if not np.isfinite(audio).all():
         raise BadInputError("the samples hold NaN or infinite values; replace them first")
+    channels = 1 if audio.ndim == 1 else audio.shape[1]
+    sample_rate = check_format(sample_rate, channels)
     network = Model.open(model) if isinstance(model, str | Path) else model
     spotter = Spotter(
         network,
         sample_rate=sample_rate,
-        channels=1 if audio.ndim == 1 else audio.shape[1],
+        channels=channels,
         hop_ms=hop_ms,
         decoder=with_threshold(decoder or network.decoder, threshold, network.keywords),
         padded=True,

@@ -26,12 +26,11 @@ class Resampler:
     sample_rate : int
         Hz of what is pushed, 1000 to 768000.
     channels : int
-        Channels of what is pushed, at least 1.
+        Channels of what is pushed, 1 to 64.
     """
 
     def __init__(self, sample_rate: int, channels: int) -> None:
-        check_format(sample_rate, channels)
-        self.sample_rate = sample_rate
+        sample_rate = self.sample_rate = check_format(sample_rate, channels)
         self.channels = channels
         self._stream: soxr.ResampleStream | None = None
         if sample_rate != SAMPLE_RATE:

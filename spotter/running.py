@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_MOST_WAITING: Final = 10_000  # events kept for a loop that does not fetch them; beyond that the oldest go
+_MOST_WAITING: Final = 10_000  # events kept for a loop that does not fetch them
+_LOOP_COMES_S: Final = 1.0  # how long a recording waits, once, for a loop that fetches its events
+_POLL_S: Final = 0.01
 _SLICE_S: Final = 0.2  # how long a wait lasts before it looks whether it is to end
 _SILENT_S: Final = 5.0  # a microphone that says nothing for so long is worth a line
 
@@ -44,14 +46,18 @@ class Run:
         seconds: float | None,
     ) -> None:
         self.source = source
-        self.callbacks = CallbackThread()
+        self.callbacks = CallbackThread(self.stop)
         self.done = threading.Event()
         self.closed = False  # whether somebody has waited for its end
+        self.dropped_events = 0  # that no loop fetched in time; callbacks have had them
         self._calls_for = calls_for
         self._seconds = seconds
         self._stopping = False  # a plain flag, since signal handlers set it
         self._error: BaseException | None = None
         self._events: SimpleQueue[Event | None] = SimpleQueue()
+        self._loops = 0  # that fetch events now
+        self._patience_s = 0.0 if is_live(source) else _LOOP_COMES_S
+        self._drops_said = False
         self._doorbell: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._consume, name="spotter-consumer", daemon=True)
         if is_live(source):
@@ -79,29 +85,44 @@ class Run:
         self._doorbell.put(None)
 
     def finish(self, limit_s: float) -> None:
-        """Wait for its threads, so long at most; then raise, once, what the source failed with."""
+        """Wait for its threads, so long at most; then raise, once, what ended it before its time."""
+        self.wait(limit_s)
+        if not self.callbacks.is_current:  # there it would only be logged
+            self._raise_error()
+
+    def wait(self, limit_s: float) -> None:
+        """Wait for its threads, so long at most."""
         if not join(self._thread, limit_s):
             _log.warning("%s still blocks after %g s; it is left alone", self.source.name, limit_s)
         elif not self.callbacks.join(limit_s):
             _log.warning("a callback still runs after %g s; it is left alone", limit_s)
         self.closed = True
-        if not self.callbacks.is_current:  # there it would only be logged
-            self._raise_error()
+
+    def take_error(self) -> BaseException | None:
+        """Return, once, what the source failed with, or the `SystemExit` of a callback."""
+        error, self._error = self._error or self.callbacks.exit, None
+        self.callbacks.exit = None
+        return error
 
     def iterate(self, tick_s: float | None) -> Iterator[Event | None]:
         """Yield events until the end; None after every `tick_s` without one."""
-        while True:
-            try:
-                event = self._events.get(timeout=tick_s or _SLICE_S)
-            except Empty:
-                if tick_s:
-                    yield None
-                continue
-            if event is None:
-                self._events.put(None)  # for whoever else iterates
-                self._raise_error()
-                return
-            yield event
+        self._loops += 1
+        try:
+            while True:
+                self._say_drops()
+                try:
+                    event = self._events.get(timeout=tick_s or _SLICE_S)
+                except Empty:
+                    if tick_s:
+                        yield None
+                    continue
+                if event is None:
+                    self._events.put(None)  # for whoever else iterates
+                    self._raise_error()
+                    return
+                yield event
+        finally:
+            self._loops -= 1
 
     def _consume(self) -> None:
         try:
@@ -163,14 +184,38 @@ class Run:
 
     def _deliver(self, events: Iterator[Event]) -> None:
         for event in events:
-            if self._events.qsize() >= _MOST_WAITING:
-                self._events.get()
+            self._make_room()
             self._events.put(event)
             for call in tuple(self._calls_for(event)):
                 self.callbacks.submit(call, event)
 
+    def _make_room(self) -> None:
+        """Wait for the loop that fetches events, or drop the oldest where waiting would be wrong.
+
+        A microphone does not wait, and without a loop waiting would never end. Once it is to stop,
+        the little that is left is kept.
+        """
+        while self._events.qsize() >= _MOST_WAITING and not self._stopping:
+            if is_live(self.source) or (not self._loops and self._patience_s <= 0.0):
+                self._events.get()
+                self.dropped_events += 1
+                return
+            if not self._loops:
+                self._patience_s -= _POLL_S
+            time.sleep(_POLL_S)
+
+    def _say_drops(self) -> None:
+        """Say it to whom it concerns, a loop: callbacks have had every event."""
+        if self.dropped_events and not self._drops_said:
+            self._drops_said = True
+            _log.warning(
+                "%d events or more were not fetched in time and are lost to this loop; "
+                "do less in it, or use callbacks, which get every event",
+                self.dropped_events,
+            )
+
     def _raise_error(self) -> None:
-        error, self._error = self._error, None
+        error = self.take_error()
         if error is not None:
             raise error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, Final, Literal, TypeVar
 
 from spotter.errors import BadInputError, ModelError
@@ -96,7 +97,7 @@ class DecoderConfig:
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
         for name, value in (("threshold", self.threshold), *self.thresholds.items()):
-            if not (isinstance(value, int | float) and 0.0 < value < 1.0):
+            if not (_is_number(value) and 0.0 < value < 1.0):
                 raise BadInputError(f"{name} {value!r} is out of range; give a number between 0 and 1")
         if not 0.0 < self.rearm < 1.0:
             raise BadInputError(f"rearm {self.rearm!r} is out of range; give a share between 0 and 1")
@@ -140,6 +141,10 @@ def with_threshold(
 def as_dict(config: FrontendConfig | DecoderConfig) -> dict[str, Any]:
     """Return the settings as plain data, for a manifest."""
     return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, Real)  # numpy's too
 
 
 def _plain(value: object) -> object:

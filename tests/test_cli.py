@@ -177,6 +177,14 @@ def test_a_terminal_is_no_audio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 @pytest.mark.usefixtures("scripted")
+def test_a_closed_stdin_is_said_to_be_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert "is closed" in spoken_error(capsys, ["--input", "-"], 2)
+
+
+@pytest.mark.usefixtures("scripted")
 def test_a_header_that_promises_more_is_said_and_what_is_there_is_used(
     talk: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -218,6 +226,24 @@ def test_samples_that_are_no_numbers_are_a_gap_and_2(
 
 
 @pytest.mark.usefixtures("scripted")
+def test_one_bad_sample_of_a_fast_device_is_enough_for_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples = recording(*WORDS, seconds=4.5, sample_rate=48_000)
+    samples[12_001] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, 48_000, "FLOAT")
+    assert main(["--input", str(tmp_path / "a.wav")]) == 2
+    assert "in 1 place, the first" in capsys.readouterr().err.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("scripted")
+def test_what_is_missing_was_not_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples = TALK.copy()
+    samples[8_000:16_000] = np.nan
+    soundfile.write(tmp_path / "a.wav", samples, 16_000, "FLOAT")
+    assert main(["--input", str(tmp_path / "a.wav")]) == 2
+    assert "gaps: 1 (0.50 s), heard: 4.00 s" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("scripted")
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
@@ -235,6 +261,8 @@ def test_samples_that_are_no_numbers_are_a_gap_and_2(
         (["--hop", "fast"], "invalid float value"),
         (["--seconds", "0"], "more than 0"),
         (["--seconds", "inf"], "more than 0"),
+        (["--seconds", "1e305"], "more than 0"),
+        (["--input", ""], "no file name given"),
         (["--rate", "8000"], "is for `--input -`"),
         (["--device", "usb"], "exclude each other"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
@@ -534,3 +562,74 @@ def test_a_process_says_its_errors_in_one_line() -> None:
     assert process.returncode == 2
     assert out == b""
     assert err.count(b"\n") == 1
+
+
+DEMO = str(ROOT / "spotter" / "data" / "demo.flac")
+HEAR = ("--model", TINY, "--input", DEMO, "--seconds", "4", "--threshold", "0.2")
+
+
+def shell(redirection: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command with a shell's redirection."""
+    command = ["sh", "-c", f'exec "$@" {redirection}', "sh", sys.executable, "-m", "spotter.listen", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("arguments", [HEAR, ("--help",), ("--version",)], ids=lambda a: a[0])
+def test_an_output_that_is_full_gets_one_line_and_1(arguments: tuple[str, ...]) -> None:
+    done = shell(">/dev/full", *arguments)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[-1].startswith("spotter: the output cannot be written (No space left on device);")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full", "<&- 2>&-"])
+def test_without_stderr_it_listens_all_the_same_and_stdout_has_events_only(redirection: str) -> None:
+    if "full" in redirection and not Path("/dev/full").exists():
+        pytest.skip("no disk that is always full")
+    done = shell(redirection, *HEAR, "--json")
+    assert done.returncode == 0
+    assert {json.loads(line)["type"] for line in done.stdout.splitlines()} == {"detection"}
+    failed = shell(redirection, *HEAR, "--hop", "7")
+    assert (failed.returncode, failed.stdout) == (2, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+def test_without_stdout_it_listens_all_the_same() -> None:
+    done = shell(">&-", *HEAR)
+    assert done.returncode == 0
+    assert [line.split()[0] for line in done.stderr.splitlines()] == ["listening", "windows:"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no sh")
+@pytest.mark.parametrize("module", ["spotter.listen", "spotter"])
+@pytest.mark.parametrize("imported", ["argparse", "numpy"])
+def test_ctrl_c_while_it_starts_up_ends_it_quietly(module: str, imported: str) -> None:
+    code = f"""
+import os, runpy, signal, sys
+class Press:
+    def find_spec(self, name, *_):
+        if name == {imported!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+for name in [name for name in sys.modules if name.partition(".")[0] == {imported!r}]:
+    del sys.modules[name]
+sys.meta_path.insert(0, Press())
+sys.argv[1:] = {["listen"] if module == "spotter" else []} + {[*HEAR]}
+runpy.run_module({module!r}, run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_long_name_leaves_room_for_the_bar(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from spotter.cli.terminal import FileView
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(sys, "stdout", terminal := Terminal())
+    with FileView("long" * 30 + ".wav", 10.0):
+        pass
+    assert "longlonglon… " in terminal.getvalue()
+    assert "0%" in terminal.getvalue()

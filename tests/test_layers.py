@@ -12,6 +12,8 @@ ROOT = Path(__file__).parent.parent
 
 # In the order of the data flow; a module may import those before it. `cli` may import all.
 ORDER = [
+    "spotter.startup",
+    "spotter.stderr",
     "spotter.arrays",
     "spotter.errors",
     "spotter.settings",

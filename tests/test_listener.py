@@ -352,7 +352,142 @@ def test_an_unknown_keyword_is_refused_with_those_that_are_known() -> None:
         to_talk().on()
 
 
-@pytest.mark.parametrize("seconds", [0, -1.0, float("nan")])
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), 1e305, float("inf")])
 def test_no_time_to_listen_is_refused(seconds: float) -> None:
     with pytest.raises(BadInputError, match="more than 0"):
         to_talk().run(seconds)
+
+
+def many_gaps(count: int) -> Samples:
+    """A recording of 16-sample pieces, every other of which is no sound."""
+    samples = np.zeros(count * 32, np.float32).reshape(count, 32)
+    samples[:, :16] = np.nan
+    return Samples(samples.reshape(-1))
+
+
+def test_a_recording_waits_for_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spotter.running._MOST_WAITING", 3)
+    listener = Listener(ScriptedModel(), source=many_gaps(50))
+    listener.start()
+    gaps = 0
+    for event in listener.events():
+        assert isinstance(event, Gap)
+        gaps += 1
+        time.sleep(0.002)
+    assert gaps == 50
+    listener.stop()
+
+
+def test_a_loop_that_stops_frees_a_recording_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spotter.running._MOST_WAITING", 3)
+    listener = Listener(ScriptedModel(), source=many_gaps(50))
+    listener.start()
+    events = listener.events()
+    next(events)
+    listener.stop()
+    assert not listener.running
+    assert len(list(events)) == 49  # what was heard by then is still there
+
+
+def test_without_a_loop_callbacks_get_all_and_nothing_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("spotter.running._MOST_WAITING", 3)
+    monkeypatch.setattr("spotter.running._LOOP_COMES_S", 0.02)
+    listener = Listener(ScriptedModel(), source=many_gaps(50))
+    gaps: list[Gap] = []
+    listener.on_gap(gaps.append)
+    listener.run()
+    assert len(gaps) == 50
+    assert not caplog.text
+
+
+def test_a_loop_that_is_late_for_a_live_source_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("spotter.running._MOST_WAITING", 2)
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    heard: list[Detection] = []
+    listener.on_any(heard.append)
+    listener.start()
+    source.push(TALK)
+    until(lambda: len(heard) == 3)
+    listener.stop()
+    assert len(list(listener.events())) == 2
+    assert [record.message.split(" were")[0] for record in caplog.records] == ["1 events or more"]
+
+
+def leave(_: object) -> None:
+    raise SystemExit(3)
+
+
+def exit_run(listener: Listener, source: Pushed) -> None:
+    threading.Timer(0.05, lambda: source.push(TALK)).start()
+    listener.run()
+
+
+def exit_iteration(listener: Listener, source: Pushed) -> None:
+    threading.Timer(0.05, lambda: source.push(TALK)).start()
+    for _ in listener:
+        pass
+
+
+def exit_with(listener: Listener, source: Pushed) -> None:
+    with listener:
+        source.push(TALK)
+        until(lambda: not listener.running)
+
+
+@pytest.mark.parametrize("use", [exit_run, exit_iteration, exit_with])
+def test_sys_exit_in_a_callback_ends_the_run_and_the_program(use: Callable[[Listener, Pushed], None]) -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    heard: list[Detection] = []
+    listener.on("yes", call=leave)
+    listener.on_any(heard.append)
+    with pytest.raises(SystemExit) as caught:
+        use(listener, source)
+    assert caught.value.code == 3
+    assert heard == []  # no other call after it
+    assert source.closed == 1
+    listener.stop()  # it is raised once
+
+
+def test_a_callback_that_raises_something_odd_is_reported_too(caplog: pytest.LogCaptureFixture) -> None:
+    class Odd(BaseException):
+        pass
+
+    def odd(_: object) -> None:
+        raise Odd
+
+    listener = to_talk()
+    heard: list[Detection] = []
+    listener.on_any(odd)
+    listener.on_any(heard.append)
+    listener.run()
+    assert len(heard) == 3
+    assert "odd raised; listening goes on" in caplog.text
+
+
+def test_start_after_a_run_that_failed_starts_and_reports_the_old_failure(caplog: pytest.LogCaptureFixture) -> None:
+    listener = Listener(ScriptedModel(), source=Failing(TALK, OSError("the disk is gone")))
+    listener.start()
+    until(lambda: not listener.running)
+    listener.source = Samples(TALK)
+    listener.start()
+    assert len(list(listener.events())) == 3
+    listener.stop()
+    assert "the run before had failed: the disk is gone" in caplog.text
+
+
+def test_on_any_works_with_brackets_too() -> None:
+    listener = to_talk()
+    heard: list[str] = []
+
+    @listener.on_any()
+    def any_word(detection: Detection) -> None:
+        heard.append(detection.keyword)
+
+    listener.run()
+    assert heard == ["yes", "no", "yes"]

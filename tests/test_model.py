@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -128,6 +129,15 @@ def test_predict_refuses_what_is_no_window(window: Any, words: str) -> None:
         Model.open(TINY).predict(window)
 
 
+def test_threads_may_share_predict() -> None:
+    model = Model.open(TINY)
+    windows = [sound(18_000) * scale for scale in np.linspace(0.1, 1.0, 8, dtype=np.float32)]
+    alone = [Model.open(TINY).predict(window) for window in windows]
+    with ThreadPoolExecutor(8) as threads:
+        for _ in range(20):
+            np.testing.assert_array_equal(list(threads.map(model.predict, windows)), alone)
+
+
 @pytest.mark.parametrize("name", ["litert", "numpy"])
 @pytest.mark.parametrize("hop_ms", HOP_MS)
 def test_stream_and_window_scores_are_the_same(hop_ms: int, name: str, frames: Floats, window_only: Path) -> None:
@@ -234,6 +244,7 @@ def test_a_value_of_another_type_is_named(folder: Path, key: str) -> None:
         ({"window": 20_000}, "window 20000 does not lie within the context of 18000 samples"),
         ({"step": 0}, "step 0 is no positive multiple of the front-end's hop of 160"),
         ({"step": 200}, "step 200 is no positive multiple"),
+        ({"step": 16_160}, "step 16160 is more than a second or than the context of 18000"),
         ({"frontend": {"kind": "log_mel", "pcen": True}}, "unknown front-end option 'pcen'; update spotter"),
         ({"frontend": {"kind": "wavelet"}}, "no front-end called 'wavelet'; update spotter"),
         ({"frontend": {"mel_bands": "40"}}, "front-end option 'mel_bands' has the value '40'"),

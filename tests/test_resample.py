@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import soxr
@@ -90,10 +92,29 @@ def test_mono_may_come_flat() -> None:
     assert np.array_equal(a.push(frames[:, 0]), b.push(frames))
 
 
-@pytest.mark.parametrize(("rate", "channels", "hint"), [(0, 1, "1000 to"), (10**6, 1, "1000 to"), (16_000, 0, "1 or")])
-def test_what_no_sound_has_is_refused(rate: int, channels: int, hint: str) -> None:
+@pytest.mark.parametrize(
+    ("rate", "channels", "hint"),
+    [
+        (0, 1, "1000 to"),
+        (10**6, 1, "1000 to"),
+        (16_000, 0, "1 or"),
+        (float("nan"), 1, "1000 to"),
+        (44_100.5, 1, "whole"),
+        ("16k", 1, "no number"),
+        (16_000, 65, r"shape \(samples, channels\)"),
+    ],
+)
+def test_what_no_sound_has_is_refused(rate: Any, channels: int, hint: str) -> None:
     with pytest.raises(BadInputError, match=hint):
         Resampler(rate, channels)
+
+
+@pytest.mark.parametrize("rate", [48_000.0, np.int32(48_000), np.float32(48_000)])
+def test_a_whole_rate_may_be_any_kind_of_number(rate: Any) -> None:
+    frames = noise(3_000, 1)
+    resampler = Resampler(rate, 1)
+    assert type(resampler.sample_rate) is int
+    assert np.array_equal(in_pieces(resampler, frames, []), in_pieces(Resampler(48_000, 1), frames, []))
 
 
 def test_other_channels_than_agreed_are_refused() -> None:

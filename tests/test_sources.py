@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import builtins
+import contextlib
 import io
 import logging
 import os
@@ -10,13 +12,13 @@ import sys
 import threading
 import tracemalloc
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
 import soundfile
 
-from spotter.errors import BadInputError
+from spotter.errors import BadInputError, SpotterError
 from spotter.sources.files import AudioFile
 from spotter.sources.memory import Samples, as_frames
 from spotter.sources.pcm import PcmStream
@@ -161,6 +163,34 @@ def test_a_header_that_promises_more_is_not_believed_and_the_shortfall_said(
     assert "1.00 s shorter than its header says; the 1.00 s that are there were used" in caplog.text
 
 
+@pytest.mark.parametrize("kind", ["AIFF", "AU", "W64"])
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_other_formats_that_are_cut_are_said_to_be_shorter_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str, subtype: str
+) -> None:
+    path = tmp_path / "sound"
+    soundfile.write(path, as_frames(np.tile(NOISE, 4).reshape(-1, 2)), 16_000, subtype, format=kind)
+    assert len(read(AudioFile(path))) == 32_000
+    assert not caplog.text
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    assert 15_900 < len(read(AudioFile(path))) <= 16_000
+    assert "1.00 s shorter than its header says; the 1.00 s that are there were used" in caplog.text
+
+
+@pytest.mark.parametrize("size", [0, 0xFFFF_FFFF])
+def test_an_au_file_of_a_streaming_writer_promises_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    path = tmp_path / "piped.au"
+    soundfile.write(path, as_frames(NOISE), 16_000)
+    content = bytearray(path.read_bytes())
+    content[8:12] = struct.pack(">I", size)
+    path.write_bytes(content)
+    with contextlib.suppress(BadInputError):  # libsndfile takes a 0 at its word
+        read(AudioFile(path))
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("size", [0, 0x7FFF_F000, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF])
 def test_a_length_that_a_streaming_writer_left_is_no_promise(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, size: int
@@ -198,6 +228,49 @@ def test_a_file_that_is_damaged_midway_gives_what_came_before(tmp_path: Path) ->
     heard = np.concatenate(got)
     assert 24_000 < len(heard) <= 32_000
     assert np.array_equal(heard, as_frames(np.tile(NOISE, 4))[: len(heard)])
+
+
+def damaged_mp3(path: Path) -> Path:
+    """An MP3 file that libmpg123 reads and complains about: it is short, and a frame in it is damaged."""
+    soundfile.write(path, np.tile(NOISE, 4), 16_000, format="MP3")
+    content = bytearray(path.read_bytes())
+    del content[4_000:4_400]
+    path.write_bytes(content)
+    return path
+
+
+def test_what_libmpg123_says_about_a_file_that_it_reads_is_kept_from_stderr(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = damaged_mp3(tmp_path / "a.mp3")
+    soundfile.read(path)
+    assert "Warning: " in capfd.readouterr().err  # else this would test nothing
+    assert len(read(AudioFile(path))) > 30_000
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (ModuleNotFoundError("No module named 'soundfile'"), "the package soundfile is missing; run `"),
+        (OSError("cannot load library 'libsndfile.so'"), "libsndfile, .* does not load .*libsndfile.so.*; run `"),
+    ],
+)
+def test_without_libsndfile_it_says_how_to_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, hint: str
+) -> None:
+    really = builtins.__import__
+
+    def refuse(name: str, *rest: Any, **more: Any) -> Any:
+        if name == "soundfile":
+            raise error
+        return really(name, *rest, **more)
+
+    path = wav(tmp_path / "a.wav", NOISE)
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    with pytest.raises(SpotterError, match=hint) as caught:
+        AudioFile(path)
+    assert caught.value.exit_code == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no named pipes in the file system")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError, ModelError
-from spotter.litert import LitertNetwork, without_chatter
+from spotter.litert import LitertNetwork
 from spotter.network import open_network
 from spotter.numpy_network import NumpyNetwork
 from spotter.numpy_ops import OPS
@@ -129,37 +128,3 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(at: int, changed: b
         NumpyNetwork(bytes(data[:kept]))
     except ModelError as refused:
         assert ";" in str(refused)  # noqa: PT017 (most damage is in the weights, and then nothing is raised)
-
-
-@pytest.mark.parametrize("files_in_memory", [True, False])
-def test_only_litert_s_own_line_is_kept_from_stderr(
-    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, files_in_memory: bool
-) -> None:
-    if not files_in_memory:
-        monkeypatch.delattr(os, "memfd_create", raising=False)
-    with without_chatter():
-        os.write(2, b"a line of another thread\nINFO: Created TensorFlow Lite XNNPACK delegate for CPU.\nand more")
-    os.write(2, b", and after\n")
-    assert capfd.readouterr().err == "a line of another thread\nand more, and after\n"
-
-
-def test_stderr_comes_back_after_an_error(capfd: pytest.CaptureFixture[str]) -> None:
-    def fail() -> None:
-        with without_chatter():
-            raise ModelError("no; try again")
-
-    with pytest.raises(ModelError):
-        fail()
-    os.write(2, b"heard\n")
-    assert capfd.readouterr().err == "heard\n"
-
-
-def test_no_descriptor_is_left_open() -> None:
-    descriptors = Path("/proc/self/fd")
-    if not descriptors.exists():
-        pytest.skip("this system does not list descriptors")
-    before = len(list(descriptors.iterdir()))
-    for _ in range(5):
-        with without_chatter():
-            pass
-    assert len(list(descriptors.iterdir())) == before

@@ -5,14 +5,27 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from spotter.errors import SpotterError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+
+class OutputError(SpotterError):
+    """Standard output does not take what is written."""
 
 
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong with the arguments."""
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Print help and version; argparse's own hides that it could not."""
+        with writing():
+            (sys.stderr if file is None else file).write(message)
 
     def error(self, message: str) -> NoReturn:
         """Print it and leave with 2."""
@@ -28,14 +41,53 @@ def version() -> str:
 
 
 def say(message: str) -> None:
-    """Print a message for people, one line, to stderr."""
-    print(f"spotter: {' '.join(message.split())}", file=sys.stderr, flush=True)
+    """Print a message for people, one line with the command's name, to stderr."""
+    tell(f"spotter: {' '.join(message.split())}")
+
+
+def tell(line: str) -> None:
+    """Print a line for people to stderr; where that cannot be written, listening goes on."""
+    try:
+        print(line, file=sys.stderr, flush=True)
+    except OSError:
+        _discard(sys.stderr)
 
 
 def guarded(command: Callable[[], int]) -> int:
     """Run a command; return its exit code, or that of what it raises."""
+    _fill_closed_streams()
+    code = 0
+    try:
+        code = _code_of(command)
+        with writing():
+            sys.stdout.flush()  # or a full disk would show only when the interpreter ends
+    except BrokenPipeError:
+        _discard(sys.stdout)
+    except OutputError as error:
+        _discard(sys.stdout)
+        say(str(error))
+        return code or error.exit_code
+    return code
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Tell what stdout cannot take from other errors of the system; a broken pipe stays one."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"the output cannot be written ({error.strerror}); make room, or send it elsewhere"
+        ) from error
+
+
+def _code_of(command: Callable[[], int]) -> int:
     try:
         return command()
+    except OutputError:
+        raise
     except SpotterError as error:
         say(str(error))
         return error.exit_code
@@ -43,16 +95,32 @@ def guarded(command: Callable[[], int]) -> int:
         return end.code if isinstance(end.code, int) else 1
     except KeyboardInterrupt:
         return 0
-    except BrokenPipeError:
-        _discard_stdout()
-        return 0
 
 
-def _discard_stdout() -> None:
-    """Whoever read stdout has gone: let the interpreter's last flush go nowhere instead of failing."""
+def _discard(stream: TextIO) -> None:
+    """Nobody takes what is written: let the interpreter's last flush go nowhere instead of failing."""
     try:
         null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, sys.stdout.fileno())
+        os.dup2(null, stream.fileno())
         os.close(null)
     except (OSError, ValueError):  # no real file
         pass
+
+
+def _fill_closed_streams() -> None:
+    """Where the command was started with stdout or stderr closed, send what goes there nowhere.
+
+    Left as it is, `print` would take the one for the other, and the next file that is opened would
+    get the descriptor that libraries write their messages to.
+    """
+    if sys.stdout is not None and sys.stderr is not None:
+        return
+    while (null := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(null)
+    sys.stdout = sys.stdout or _nowhere()
+    sys.stderr = sys.stderr or _nowhere()
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123  as long as the process lives

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.cli.common import Parser, guarded, say, version
+from spotter.cli.common import Parser, guarded, say, tell, version, writing
 
 if TYPE_CHECKING:
     from spotter.cli.lines import Lines
@@ -36,6 +36,10 @@ examples:
 
 exit codes: 0 done or Ctrl-C, also when nobody reads the output any more; 1 failed while running;
 2 bad arguments or input; 3 no usable microphone; 4 model unusable
+
+Of a damaged recording everything usable is heard. One that is merely shorter than it should be (its header
+promises more, or standard input ends in half a sample) gets a warning and 0; data that cannot be decoded, or
+samples that are no numbers, one line and 2.
 """
 
 HELP: Final[dict[str, Any]] = {
@@ -139,7 +143,9 @@ def _source(options: argparse.Namespace) -> Source | None:
     if options.input == "-":
         from spotter.sources.pcm import PcmStream
 
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin is None:
+            raise BadInputError("standard input is closed; pipe raw 16-bit little-endian mono PCM into it")
+        if sys.stdin.isatty():
             raise BadInputError("standard input is a terminal; pipe raw 16-bit little-endian mono PCM into it")
         return PcmStream(sys.stdin.buffer, 16_000 if options.rate is None else options.rate)
     from spotter.sources.files import AudioFile
@@ -191,11 +197,9 @@ class _Session:
         with _signals(listener):
             listener.start(options.seconds)
             source = listener.source
-            print(
+            tell(
                 f"listening to {source.name} ({source.sample_rate} Hz, {source.channels} ch), "
-                f"hop {listener.hop_used_ms:g} ms; Ctrl-C ends",
-                file=sys.stderr,
-                flush=True,
+                f"hop {listener.hop_used_ms:g} ms; Ctrl-C ends"
             )
             wanted = True
             try:
@@ -203,9 +207,11 @@ class _Session:
                     for event in listener.events(output.tick_s):
                         if event is not None:
                             self._count(event)
-                            output.show(event)
+                            with writing():
+                                output.show(event)
                         if listener.spotter:
-                            output.tick(listener.spotter)
+                            with writing():
+                                output.tick(listener.spotter)
             except BrokenPipeError:
                 wanted = False  # nobody listens any more: a quiet end
                 raise
@@ -215,10 +221,11 @@ class _Session:
                 finally:
                     if wanted:
                         self._say_counts()
-        if self.invalid_samples:
+        if self.invalid_places:
+            places = "1 place" if self.invalid_places == 1 else f"{self.invalid_places} places"
             raise BadInputError(
-                f"{source.name}: {self.invalid_samples} samples (at 16 kHz) in {self.invalid_places} places, the first "
-                f"at {self.invalid_first_s:.4f} s, are NaN or infinite; they were left out, repair the recording"
+                f"{source.name}: {self.invalid_samples} samples (at 16 kHz) in {places}, the first at "
+                f"{self.invalid_first_s:.4f} s, are NaN or infinite; they were left out, repair the recording"
             )
         return 0
 
@@ -239,11 +246,10 @@ class _Session:
         if spotter is None:
             return
         overflows = spotter.ring.overflows + getattr(self.listener.source, "overflow_flags", 0)
-        print(
+        heard = spotter.position - spotter.lost_samples
+        tell(
             f"windows: {spotter.windows}, detections: {spotter.detections}, overflows: {overflows}, "
-            f"gaps: {self.gaps} ({spotter.lost_samples / 16_000:.2f} s), heard: {spotter.position / 16_000:.2f} s",
-            file=sys.stderr,
-            flush=True,
+            f"gaps: {self.gaps} ({spotter.lost_samples / 16_000:.2f} s), heard: {heard / 16_000:.2f} s"
         )
 
 
@@ -264,7 +270,7 @@ def _output(listener: Listener, options: argparse.Namespace) -> Lines | LiveView
     length_s = frames / source.sample_rate if frames else None
     if options.seconds is not None:
         length_s = min(options.seconds, length_s or options.seconds)
-    return FileView(source.name, length_s)
+    return FileView(Path(source.name).name, length_s)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from spotter.cli.common import say
+from spotter.cli.common import say, writing
 from spotter.cli.lines import print_json
 
 
@@ -14,11 +14,12 @@ def print_devices(*, as_json: bool) -> int:
     from spotter.sources.devices import input_devices
 
     devices = input_devices()
-    for device in devices:
-        if as_json:
-            print_json({"type": "device", **asdict(device)})
-        else:
-            print(device, flush=True)
+    with writing():
+        for device in devices:
+            if as_json:
+                print_json({"type": "device", **asdict(device)})
+            else:
+                print(device, flush=True)
     if not devices:
         raise MicrophoneError("no input device found; connect a microphone, or give a recording with `--input FILE`")
     return 0
@@ -31,10 +32,11 @@ def print_models(*, as_json: bool) -> int:
     models = available_models()
     if not models:
         say("no models found; give `--model` a model folder")
-    for model in models:
-        if as_json:
-            print_json({"type": "model", **asdict(model), "folder": str(model.folder)})
-        else:
-            what = model.problem or f"{', '.join(model.keywords)} ({model.bytes / 1_000:.0f} kB)"
-            print(f"{model.name}  {what}", flush=True)
+    with writing():
+        for model in models:
+            if as_json:
+                print_json({"type": "model", **asdict(model), "folder": str(model.folder)})
+            else:
+                what = model.problem or f"{', '.join(model.keywords)} ({model.bytes / 1_000:.0f} kB)"
+                print(f"{model.name}  {what}", flush=True)
     return 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Column
 from rich.text import Text
 
 from spotter.cli.lines import line
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _CELLS: Final = 20  # of the level meter
 _QUIETEST_DBFS: Final = -70.0
 _WORTH_SHOWING: Final = 0.1  # a score below is noise
+_NAME_CELLS: Final = 32  # of a file's name
 
 
 class LiveView:
@@ -74,8 +76,9 @@ class FileView:
     tick_s: Final = 0.1
 
     def __init__(self, name: str, seconds: float | None) -> None:
+        column = Column(no_wrap=True, overflow="ellipsis", max_width=_NAME_CELLS)
         columns = (
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}", markup=False, table_column=column),
             BarColumn(),
             TaskProgressColumn(),
             TimeRemainingColumn(),

@@ -7,14 +7,16 @@ into a ring from a thread of its own (the microphone).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from queue import SimpleQueue
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, SupportsFloat
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
 
 LOWEST_HZ: Final = 1_000
 HIGHEST_HZ: Final = 768_000
+MOST_CHANNELS: Final = 64
 
 
 class Sink(Protocol):
@@ -88,9 +90,19 @@ class LiveSource(Protocol):
         ...
 
 
-def check_format(sample_rate: int, channels: int) -> None:
-    """Raise `BadInputError` for what no sound has."""
-    if not LOWEST_HZ <= sample_rate <= HIGHEST_HZ:
+def check_format(sample_rate: SupportsFloat, channels: int) -> int:
+    """Return the sample rate as an int, 16000 for 16000.0 too; raise `BadInputError` for what no sound has."""
+    if not isinstance(sample_rate, Real):
+        raise BadInputError(f"a sample rate of {sample_rate!r} is no number; give Hz, such as 16000")
+    hz = float(sample_rate)
+    if not LOWEST_HZ <= hz <= HIGHEST_HZ:
         raise BadInputError(f"a sample rate of {sample_rate} Hz is out of range; give {LOWEST_HZ} to {HIGHEST_HZ} Hz")
+    if not hz.is_integer():
+        raise BadInputError(f"a sample rate of {sample_rate} Hz is not whole; resample to a whole number of Hz first")
     if channels < 1:
         raise BadInputError(f"{channels} channels hold no sound; give 1 or more")
+    if channels > MOST_CHANNELS:
+        raise BadInputError(
+            f"{channels} channels are more than {MOST_CHANNELS}; give samples of shape (samples, channels)"
+        )
+    return int(hz)

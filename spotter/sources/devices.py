@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from spotter.errors import MicrophoneError
+from spotter.sources.libraries import install_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ def load_sounddevice() -> Any:
     except ImportError:
         raise MicrophoneError("the package sounddevice is missing; run `python -m pip install sounddevice`") from None
     except OSError as error:
-        raise MicrophoneError(f"{str(error).rstrip('.')}; run `{_install_line()}`") from None
+        raise MicrophoneError(f"{str(error).rstrip('.')}; run `{install_line('portaudio')}`") from None
     except Exception as error:
         raise MicrophoneError(f"PortAudio does not start ({error}); check the system's sound") from error
     return sounddevice
@@ -100,19 +99,3 @@ def _devices(sounddevice: Any) -> list[Device]:
 
 def _listed(devices: Sequence[Device]) -> str:
     return ", ".join(f"{device.number} {device.name!r} ({device.host})" for device in devices)
-
-
-def _install_line() -> str:
-    """How PortAudio is installed on this system."""
-    if sys.platform == "darwin":
-        return "brew install portaudio"
-    if sys.platform == "win32":
-        return "python -m pip install --force-reinstall sounddevice"
-    lines = {
-        "apt-get": "sudo apt-get install libportaudio2",
-        "dnf": "sudo dnf install portaudio",
-        "pacman": "sudo pacman -S portaudio",
-        "zypper": "sudo zypper install libportaudio2",
-        "apk": "sudo apk add portaudio",
-    }
-    return next((line for tool, line in lines.items() if shutil.which(tool)), lines["apt-get"])

@@ -5,15 +5,19 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from spotter.arrays import Floats
-from spotter.errors import BadInputError
+from spotter.errors import BadInputError, SpotterError
+from spotter.sources.headers import promised_frames
+from spotter.sources.libraries import install_line
 from spotter.sources.riff import WavHeader, read_wav_header
+from spotter.stderr import without_chatter
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -42,7 +46,9 @@ class AudioFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.name = str(path)
+        self.name = os.fspath(path)
+        self._promised: int | None = None  # frames
+        self._filter: Callable[[], AbstractContextManager[None]] = nullcontext
         self._wav = self._look()
         file = self._open()
         self.sample_rate: int = file.samplerate
@@ -68,7 +74,8 @@ class AudioFile:
         pipe, self._pipe = self._pipe, None
         with pipe or self._open() as file:
             while True:
-                block, problem = _read(file, buffer)
+                with self._filter():
+                    block, problem = _read(file, buffer)
                 done += len(block)
                 if len(block):
                     yield block
@@ -82,7 +89,9 @@ class AudioFile:
         self._say_shortfall(done)
 
     def _look(self) -> WavHeader | None:
-        """Tell apart what soundfile calls a system error; read a WAV header."""
+        """Tell apart what soundfile calls a system error; see what the header promises."""
+        if not self.name:
+            raise BadInputError("no file name given; give an audio file")
         try:
             if self.path.is_dir():
                 raise BadInputError(f"{self.name!r} is a folder; give an audio file")
@@ -92,6 +101,9 @@ class AudioFile:
                 return None
             if not self.path.stat().st_size:
                 raise BadInputError(f"{self.name!r} is empty; give a recording")
+            if _is_mp3(self.path):
+                self._filter = _without_mpg123
+            self._promised = promised_frames(self.path)
             return read_wav_header(self.path)
         except (OSError, ValueError) as error:
             if isinstance(error, BadInputError):
@@ -100,24 +112,26 @@ class AudioFile:
             raise BadInputError(f"{self.name!r} cannot be read ({reason}); check the path and its rights") from error
 
     def _open(self) -> SoundFile:
-        import soundfile
-
+        soundfile = load_soundfile()
         source: str | io.RawIOBase = str(self.path)
         if self._wav and self._wav.promised is None and self._wav.present:
             source = _WithSize(self.path, self._wav)
         try:
-            return soundfile.SoundFile(source)
+            with self._filter():
+                file: SoundFile = soundfile.SoundFile(source)
         except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name that ends in .raw
             reason = getattr(error, "error_string", "") or "no header"
             raise BadInputError(
                 f"{self.name!r} is no audio file that can be read ({reason.rstrip('.')}); "
                 "give WAV, FLAC, Ogg, MP3 or another format that libsndfile knows"
             ) from error
+        return file
 
     def _say_shortfall(self, done: int) -> None:
         missing_s = self._wav.missing_s if self._wav else 0.0
-        if not missing_s and self.frames and (self.frames - done) / self.sample_rate >= _WORTH_SAYING_S:
-            missing_s = (self.frames - done) / self.sample_rate
+        promised = self._promised or self.frames
+        if not missing_s and promised and (promised - done) / self.sample_rate >= _WORTH_SAYING_S:
+            missing_s = (promised - done) / self.sample_rate
         if missing_s:
             _log.warning(
                 "%r is %.2f s shorter than its header says; the %.2f s that are there were used",
@@ -125,6 +139,40 @@ class AudioFile:
                 missing_s,
                 done / self.sample_rate,
             )
+
+
+def load_soundfile() -> Any:
+    """Import soundfile, which loads libsndfile.
+
+    Raises
+    ------
+    SpotterError
+        One of the two is missing; with the command that installs it.
+    """
+    try:
+        import soundfile
+    except ImportError:
+        raise SpotterError("the package soundfile is missing; run `python -m pip install soundfile`") from None
+    except OSError as error:
+        why = " ".join(str(error).split()).rstrip(".")
+        raise SpotterError(
+            f"libsndfile, which reads audio files, does not load ({why}); run `{install_line('libsndfile')}`"
+        ) from None
+    return soundfile
+
+
+def _is_mp3(path: Path) -> bool:
+    """Whether libsndfile gives it to libmpg123, by its first bytes: a tag, or the sync word of a frame."""
+    with path.open("rb") as file:
+        head = file.read(3)
+    return head == b"ID3" or (len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0)
+
+
+def _without_mpg123() -> AbstractContextManager[None]:
+    """Keep what libmpg123 says about files that it reads all the same from stderr; errors come as exceptions."""
+    return without_chatter(
+        lambda line: b"libmpg123" in line or line.startswith((b"Note: ", b"Warning: ")) or not line.strip()
+    )
 
 
 def _read(file: SoundFile, buffer: Floats) -> tuple[Floats, str]:

@@ -37,11 +37,10 @@ class Samples:
         name: str = "samples",
     ) -> None:
         self.name = name
-        self.sample_rate = sample_rate
         self._samples = as_frames(samples)
         self.channels = self._samples.shape[1]
-        check_format(sample_rate, self.channels)
-        self._block = block_samples or sample_rate
+        self.sample_rate = check_format(sample_rate, self.channels)
+        self._block = block_samples or self.sample_rate
 
     @property
     def frames(self) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 from spotter.errors import MicrophoneError
 from spotter.settings import SAMPLE_RATE
-from spotter.sources import Sink
+from spotter.sources import MOST_CHANNELS, Sink
 from spotter.sources.devices import Device, find_device, load_sounddevice
 
 # Half of the usual hop: a window waits for its last samples 25 ms on average, and each wake-up of the audio
@@ -189,7 +189,7 @@ def _formats(device: Device) -> list[tuple[int, int]]:
     """(sample rate, channels) to ask for, in this order; as few channels as work, since they are averaged."""
     own = round(device.sample_rate)
     wanted = [(SAMPLE_RATE, 1), (own, 1), (own, min(2, device.channels)), (own, device.channels)]
-    return list(dict.fromkeys(wanted))
+    return [pair for pair in dict.fromkeys(wanted) if pair[1] <= MOST_CHANNELS]
 
 
 def _within(limit_s: float, call: Callable[[], _T], *, always_thread: bool = False) -> _T:

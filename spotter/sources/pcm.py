@@ -36,9 +36,8 @@ class PcmStream:
     padded: Final = False  # what comes through a pipe may be a microphone
 
     def __init__(self, stream: BinaryIO, sample_rate: int = SAMPLE_RATE, *, name: str = "standard input") -> None:
-        check_format(sample_rate, self.channels)
         self.name = name
-        self.sample_rate = sample_rate
+        self.sample_rate = check_format(sample_rate, self.channels)
         self._stream = stream
 
     def blocks(self) -> Iterator[Floats]:

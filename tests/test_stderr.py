@@ -1,0 +1,48 @@
+"""What C libraries write to stderr: their chatter is dropped, everything else comes out."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from spotter.stderr import without_chatter
+
+
+def is_chatter(line: bytes) -> bool:
+    return line.startswith(b"chatter")
+
+
+@pytest.mark.parametrize("files_in_memory", [True, False])
+def test_only_chatter_is_kept_from_stderr(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, files_in_memory: bool
+) -> None:
+    if not files_in_memory:
+        monkeypatch.delattr(os, "memfd_create", raising=False)
+    with without_chatter(is_chatter):
+        os.write(2, b"a line of another thread\nchatter: nobody asked\nand more")
+    os.write(2, b", and after\n")
+    assert capfd.readouterr().err == "a line of another thread\nand more, and after\n"
+
+
+def test_stderr_comes_back_after_an_error(capfd: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        with without_chatter(is_chatter):
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    os.write(2, b"heard\n")
+    assert capfd.readouterr().err == "heard\n"
+
+
+def test_no_descriptor_is_left_open() -> None:
+    descriptors = Path("/proc/self/fd")
+    if not descriptors.exists():
+        pytest.skip("this system does not list descriptors")
+    before = len(list(descriptors.iterdir()))
+    for _ in range(5):
+        with without_chatter(is_chatter):
+            pass
+    assert len(list(descriptors.iterdir())) == before
