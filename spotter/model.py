@@ -16,7 +16,7 @@ from spotter.frontend import Frontend
 from spotter.manifest import STREAM_NETWORK, WINDOW_NETWORK, Manifest, read_file, read_manifest
 from spotter.model_folders import find_model
 from spotter.network import Backend, Network, open_network
-from spotter.scorers import Scorer, StreamScorer, WindowScorer
+from spotter.scorers import AFTER_S, TOGETHER_S, Scorer, StreamScorer, WindowScorer, most_telling
 from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
 from spotter.tflite import Shapes, fits, read_shapes
 
@@ -84,12 +84,13 @@ class Model:
         Parameters
         ----------
         window : float32, shape (samples,)
-            At 16 kHz, full scale -1..1. `context` samples are looked at; fewer are preceded by silence.
+            At 16 kHz, full scale -1..1. Just `context` samples are one window: what the listener scores
+            at its end. Fewer, such as a clip of a second, are a recording alone in silence.
 
         Returns
         -------
         float32, shape (labels,)
-            Softmax scores.
+            Softmax scores; of a short recording those of the moment that says most about it.
 
         Raises
         ------
@@ -107,14 +108,27 @@ class Model:
                 f"{len(window)} samples are more than the {self.context} that {self.name} looks at; "
                 "give the last of them, or use spotter.spot for longer audio"
             )
-        samples = np.zeros(self.context, np.float32)
-        samples[self.context - len(window) :] = window
         with self._predicting:
             if self._whole is None:
                 self._whole = Frontend(self.frontend), open_network(self._window_data, self.backend)
+            if len(window) < self.context:
+                return self._alone(window, *self._whole)
             frontend, network = self._whole
-            scores: Floats = network.run(frontend(samples)[np.newaxis])[0][0]
-        return scores
+            scores: Floats = network.run(frontend(window.astype(np.float32))[np.newaxis])[0][0]
+            return scores
+
+    def _alone(self, recording: Floats, frontend: Frontend, network: Network) -> Floats:
+        """Hear a short recording in silence; the scores of the windows where it says most, shape (labels,)."""
+        samples = np.zeros(self.context + len(recording) + round(AFTER_S * SAMPLE_RATE), np.float32)
+        samples[self.context : self.context + len(recording)] = recording
+        frames = frontend(samples)
+        stride = self.step // self.frontend.hop_samples
+        rows = [
+            network.run(frames[np.newaxis, at : at + self.context_frames])[0][0].copy()
+            for at in range(stride, len(frames) - self.context_frames + 1, stride)
+        ]
+        smooth = max(1, round(TOGETHER_S * SAMPLE_RATE / self.step))
+        return most_telling(np.stack(rows), self.labels, self.keywords, smooth)
 
     def window_scorer(self) -> Scorer:
         """Make a scorer that computes whole windows, whatever stream form there is; to compare with."""

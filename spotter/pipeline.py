@@ -214,8 +214,8 @@ class Spotter:
 
     def _gap(self) -> Gap:
         samples = self.position - round((self._device_frames - self._missing) * SAMPLE_RATE / self._rate)
-        # A frame of a faster device may be less than a sample; it is missing all the same.
-        gap = Gap(time_sample=self.position, samples=max(1, samples), reason=self._reason)
+        samples = max(1, samples)  # a frame of a faster device may be less; it is missing all the same
+        gap = Gap(time_sample=self.position, samples=samples, reason=self._reason)
         self.lost_samples += samples
         self._missing, self._reason = 0, ""
         self._windows.begin(self.position)

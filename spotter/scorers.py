@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import numpy as np
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
 from spotter.network import Network
+from spotter.settings import SILENCE, UNKNOWN
 
 _FRAMES_RANK = 3  # (1, frames, bins) and (1, n, labels); the state has rank 2
 
@@ -92,3 +94,33 @@ class StreamScorer:
         scores, self._state = (first, second) if self._scores_first else (second, first)
         last: Floats = scores[0, -1]
         return last
+
+
+AFTER_S: Final = 0.6  # of silence after a short recording: words are recognised when they are over
+TOGETHER_S: Final = 0.1  # scores of so long are averaged
+_KEYWORD, _WORD = 0.5, 0.95  # from which score a recording is a keyword, or another word and no noise
+
+
+def most_telling(scores: Floats, labels: Sequence[str], keywords: Sequence[str], smooth: int) -> Floats:
+    """Scores of the moment that says most about a recording: of its best keyword, else word, else silence.
+
+    Parameters
+    ----------
+    scores : float32, shape (windows, labels)
+        In their order in time.
+    smooth : int
+        Windows whose scores are averaged.
+    """
+    n = len(scores) - smooth + 1
+    means = np.stack([scores[i : i + smooth].mean(axis=0) for i in range(n)]) if n > 0 else scores
+    wanted = [labels.index(k) for k in keywords]
+    best = means[:, wanted].max(axis=1)
+    column = best
+    if best.max() < _KEYWORD:
+        unknown = means[:, labels.index(UNKNOWN)] if UNKNOWN in labels else None
+        if unknown is not None and unknown.max() >= _WORD:
+            column = unknown
+        elif SILENCE in labels:
+            column = means[:, labels.index(SILENCE)]
+    row: Floats = means[int(column.argmax())]
+    return row

@@ -21,7 +21,7 @@ from spotter.frontend import Frontend
 from spotter.manifest import read_manifest, write_manifest
 from spotter.model import Model
 from spotter.model_folders import available_models, find_model
-from spotter.scorers import StreamScorer, WindowScorer
+from spotter.scorers import StreamScorer, WindowScorer, most_telling
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "tests/data/models/tiny"
@@ -101,12 +101,33 @@ def test_predict_gives_a_softmax_that_depends_on_the_sound(name: str) -> None:
     assert np.abs(scores - model.predict(np.zeros(model.context, np.float32))).max() > 0.05
 
 
-def test_fewer_samples_are_preceded_by_silence() -> None:
+def test_a_short_recording_is_scored_at_the_moment_that_says_most_wherever_it_lies() -> None:
     model = Model.open(TINY)
-    short = sound(9_000)
-    padded = np.concatenate((np.zeros(model.context - 9_000, np.float32), short))
-    np.testing.assert_array_equal(model.predict(short), model.predict(padded))
+    clip = sound(8_000)
+    scores = model.predict(clip)
+    assert scores.shape == (4,)
+    assert scores.sum() == pytest.approx(1.0, abs=1e-4)
+    later = np.concatenate((np.zeros(3_200, np.float32), clip))  # ten steps of silence before it change nothing
+    np.testing.assert_allclose(model.predict(later), scores, atol=1e-5)
     assert model.predict(np.zeros(0, np.float32)).shape == (4,)
+
+
+@pytest.mark.parametrize(
+    ("script", "label"),
+    [
+        ({3: (0.1, 0.3, 0.6)}, "yes"),  # a keyword, however briefly
+        ({3: (0.0, 0.97, 0.03)}, "_unknown_"),
+        ({3: (0.3, 0.6, 0.1)}, "_silence_"),  # half a word is noise
+    ],
+)
+def test_the_moment_that_says_most_is_that_of_a_keyword_then_of_a_word(
+    script: dict[int, tuple[float, ...]], label: str
+) -> None:
+    labels = ("_silence_", "_unknown_", "yes")
+    scores = np.tile(np.array([0.9, 0.05, 0.05], np.float32), (8, 1))
+    for at, row in script.items():
+        scores[at] = row
+    assert labels[int(most_telling(scores, labels, ("yes",), 1).argmax())] == label
 
 
 def test_predict_agrees_with_the_stream(frames: Floats) -> None:
@@ -423,6 +444,7 @@ def test_an_unknown_backend_is_refused() -> None:
 
 OPEN = f"""
 from spotter.model import Model
+from spotter.scorers import most_telling
 import numpy as np
 model = Model.open({str(TINY)!r}, backend=BACKEND)
 model.predict(np.zeros(model.context, np.float32))

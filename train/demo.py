@@ -42,7 +42,7 @@ class Line:
 SCRIPT: Final = (
     Line("yes", "af_heart", 1.0, -22.0, 1.5),
     Line("no", "am_michael", 1.0, -24.0, 1.8),
-    Line("up", "bf_emma", 0.9, -20.0, 1.5),
+    Line("up", "af_alloy", 1.0, -20.0, 1.5),
     Line("down", "am_fenrir", 0.9, -26.0, 1.3),
     Line("left", "af_bella", 1.0, -23.0, 2.0),
     Line(SENTENCE, "bm_george", 1.0, -25.0, 1.8),
@@ -50,7 +50,7 @@ SCRIPT: Final = (
     Line("go", "bm_fable", 1.1, -28.0, 1.4),
     Line("stop", "af_sarah", 1.0, -19.0, 1.7),
     Line("no", "bm_lewis", 0.95, -27.0, 1.9),
-    Line("yes", "am_liam", 1.0, -23.0, 1.3),
+    Line("yes", "bf_emma", 1.0, -23.0, 1.3),
 )
 TAIL_S: Final = 1.5
 

@@ -12,15 +12,12 @@ from spotter.decoder import Decoder
 from spotter.events import Detection
 from spotter.model import Model
 from spotter.pipeline import Spotter
-from spotter.settings import SAMPLE_RATE, SILENCE, UNKNOWN, DecoderConfig
+from spotter.settings import SAMPLE_RATE, UNKNOWN, DecoderConfig
 from train.bank import read
 from train.data import Row
 from train.metrics import Matched, match
 from train.progress import track
 from train.streams import Stream
-
-_CLIP_HOP_MS = 20.0
-_ENOUGH = 0.5  # score from which a clip counts as that word
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +74,8 @@ def judge(model: Model, streams: Sequence[tuple[Stream, Scored]], config: Decode
 
 
 def clip_label(model: Model, samples: Floats) -> str:
-    """The one label of a short recording: the keyword with the highest score of any window, if any is enough."""
-    scores = score(model, samples, hop_ms=_CLIP_HOP_MS).scores
-    smooth = np.stack([np.convolve(c, np.ones(5) / 5, mode="valid") for c in scores.T], axis=1).max(axis=0)
-    best = max(range(len(model.labels)), key=lambda i: smooth[i] if model.labels[i] in model.keywords else -1.0)
-    if smooth[best] >= _ENOUGH:
-        return model.labels[best]
-    unknown = model.labels.index(UNKNOWN)
-    return UNKNOWN if smooth[unknown] >= _ENOUGH else SILENCE
+    """The one label of a clip: that with the highest score of `Model.predict`."""
+    return model.labels[int(model.predict(samples[: model.context - 1]).argmax())]
 
 
 def clips(rows: Sequence[Row], keywords: Sequence[str], rng: np.random.Generator) -> list[Row]:

@@ -26,8 +26,7 @@ _FEWEST = 20  # clips of a keyword on the training side, under which a network l
 class Folders:
     """Where the recordings are; features are kept in `cache`.
 
-    words : WORD/SPEAKER_nohash_N files; phrases : PHRASE/NAME files, all unknown to this model;
-    near : WORD/NAME files for training only, such as synthetic words that sound like keywords
+    words : WORD/SPEAKER_nohash_N files; phrases : PHRASE/NAME files, all unknown to this model
     """
 
     words: Path
@@ -35,7 +34,6 @@ class Folders:
     speech: Path | None = None
     noise: tuple[Path, ...] = ()
     phrases: Path | None = None
-    near: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +46,8 @@ class Material:
     noise: tuple[Bank, list[Row]]
     fragments: Ints
 
-    def pools(self, recipe: Recipe, split: Split, hard: Ints | None = None) -> Pools:
-        """Lay out one side of the split; `hard` as `mine` found it."""
+    def pools(self, recipe: Recipe, split: Split) -> Pools:
+        """Lay out one side of the split."""
         return pools(
             self.frames,
             [(b, [rows[i].word for i in b.row], _on(b, rows, split)) for b, rows in self.words],
@@ -57,7 +55,6 @@ class Material:
             self.fragments,
             (self.noise[0], _on(*self.noise, split)),
             recipe.labels,
-            np.empty(0, np.intp) if hard is None else hard,
         )
 
     def summary(self) -> dict[str, Any]:
@@ -83,9 +80,6 @@ def gather(folders: Folders, recipe: Recipe) -> Material:
     sources: list[tuple[list[Row], int, str]] = [(words, 1, "words")]
     if folders.phrases:
         sources.append((phrase_rows(folders.phrases), 1, "phrases"))
-    if folders.near:
-        near = [replace(r, split="training", word=f"near {r.word}") for r in phrase_rows(folders.near)]
-        sources.append((near, 2, "near words"))
     sources.append((speech_rows(folders.speech, recipe.keywords) if folders.speech else [], 0, "speech"))
     sources.append((noise_rows(folders.noise), 0, "noise"))
     banks = [bank.build(rows, config, folders.cache, rooms=rooms, what=what) for rows, rooms, what in sources]

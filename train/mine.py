@@ -62,13 +62,15 @@ def _scores(model: keras.Model, power: Floats, context: int, stride: int) -> Flo
 
 
 def mine_round(model: keras.Model, recipe: Recipe, training: Pools, path: Path) -> Ints:
-    """Mine the training speech with a model, or read what an earlier run found."""
+    """Mine the training speech with a model, or read what an earlier run found in the same recordings."""
     if path.exists():
-        return np.asarray(np.load(path), np.intp)
+        kept = np.load(path)
+        if kept["frames"] == len(training.frames):
+            return np.asarray(kept["found"], np.intp)
     sizes = network(recipe.network, recipe.network_options)
     keywords = [recipe.labels.index(k) for k in recipe.keywords]
     length = sizes.context_frames + sizes.step_frames * (recipe.outputs - 1)
     found = mine(model, training, keywords, context=sizes.context_frames, stride=sizes.step_frames, length=length)
     print(f"mined {len(found)} places where a keyword was heard in speech that has none", flush=True)
-    np.save(path, found)
+    np.savez(path, found=found, frames=len(training.frames))
     return found

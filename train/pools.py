@@ -54,14 +54,12 @@ def pools(
     fragments: Ints,
     noise: tuple[Bank, npt.NDArray[np.bool_]],
     labels: tuple[str, ...],
-    hard: Ints,
 ) -> Pools:
     """List what the banks can give; the masks choose one side of the split.
 
     frames : those of all banks, words first, then speech, then noise
     words : banks of words with the word of each recording
     fragments : rows (recording of the speech bank, first frame, last frame exclusive)
-    hard : first frames within the speech bank of sequences that fooled a model
     """
     unknown = labels.index(UNKNOWN)
     parts: list[_Items] = []
@@ -98,7 +96,7 @@ def pools(
         fragments=np.arange(count, count + len(pieces), dtype=np.intp),
         speech=_stretches(speech[0], speech[1], offset),
         noise=_stretches(noise[0], noise[1], offset + len(bank.frames)),
-        hard=hard + offset,
+        hard=np.empty(0, np.intp),  # nothing was mined yet
     )
 
 

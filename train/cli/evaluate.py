@@ -1,7 +1,7 @@
 """Measure a model on one-second clips of the validation speakers: accuracy, confusion matrix.
 
-A clip is heard as the listener would hear it, alone in silence: the keyword with the highest score
-counts if any reaches 0.5, else it is unknown or silence.
+A clip gets the label that `Model.predict` scores highest: heard alone in silence, at the moment that
+says most about it.
 """
 
 from __future__ import annotations

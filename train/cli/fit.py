@@ -31,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speech", type=Path, help="running speech: SPEAKER/NAME files, and a table FOLDER.tsv if any")
     parser.add_argument("--noise", type=Path, nargs="+", default=[], help="folders of noise and music")
     parser.add_argument("--phrases", type=Path, help="PHRASE/NAME files that are no keywords")
-    parser.add_argument("--near", type=Path, help="WORD/NAME files of words near to keywords, for training only")
     parser.add_argument("--seed", type=int, help="in the place of the recipe's")
     parser.add_argument("--steps", type=int, help="in the place of the recipe's")
     parser.add_argument("--work", type=Path, help="where the run keeps its state (default: runs/NAME of --out)")
@@ -63,7 +62,6 @@ def run(args: argparse.Namespace) -> int:
         speech=args.speech,
         noise=tuple(args.noise),
         phrases=args.phrases,
-        near=args.near,
     )
     began = time.monotonic()
     material = gather(folders, recipe)
@@ -71,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     training = material.pools(recipe, "training")
     model = fit(recipe, training, validation, work / "round0")
     for number in range(1, recipe.rounds + 1):
-        hard = mine_round(model, recipe, training, work / f"hard{number}.npy")
+        hard = mine_round(model, recipe, training, work / f"hard{number}.npz")
         training = dataclasses.replace(training, hard=hard)
         further = dataclasses.replace(
             recipe,
