@@ -145,7 +145,7 @@ class Spotter:
         while (piece := self.ring.read()) is not None:
             if isinstance(piece, Lost):
                 yield from self._lose(piece.frames, piece.reason)
-            elif _usable(piece).all():
+            elif piece.min() >= -_LOUDEST and piece.max() <= _LOUDEST:  # NaN is neither
                 yield from self._hear(piece)
             else:
                 yield from self._hear_usable(piece)

@@ -6,6 +6,7 @@ grid: its first window ends when `context` samples are there, the next ones ever
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ class Windows:
         hops = max(1, min(n // self.hop_samples, self._levels.maxlen or 1))
         rows = self._samples[max(0, n - hops * self.hop_samples) : n].reshape(hops, -1)
         self._levels.clear()
-        self._levels.extend(dbfs(rows).tolist())
+        self._levels.extend(dbfs(rows))
         self._drop(n - self._overlap)
         self._end += self.hop_samples
         return self._window(self._end - self.hop_samples, self._context)
@@ -99,7 +100,7 @@ class Windows:
             for hop in range(hops):
                 self._have += self._hop_frames
                 self._end += self.hop_samples
-                self._levels.append(float(levels[hop]))
+                self._levels.append(levels[hop])
                 yield self._window(self._end - self.hop_samples, self._hop_frames)
 
     def _window(self, end: int, new: int) -> Window:
@@ -113,7 +114,7 @@ class Windows:
         self._fill = left
 
 
-def dbfs(rows: Floats) -> Floats:
-    """Root mean square of each row in dB under full scale, shape (rows, samples) to (rows,); -120 at least."""
-    power = np.einsum("ij,ij->i", rows, rows) / np.float32(rows.shape[1])
-    return np.asarray(10.0 * np.log10(np.maximum(power, np.float32(1e-12))), np.float32)
+def dbfs(rows: Floats) -> list[float]:
+    """Root mean square of each row of samples in dB under full scale, -120 at least; shape (rows, samples)."""
+    energies: list[float] = np.einsum("ij,ij->i", rows, rows).tolist()
+    return [10.0 * math.log10(max(energy / rows.shape[1], 1e-12)) for energy in energies]

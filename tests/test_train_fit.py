@@ -117,7 +117,7 @@ def test_weights_that_are_not_finite_are_never_exported(trained: Path) -> None:
         file.visititems(spoil)
     done = train("export", "runs/broken", "--out", "models/broken", cwd=trained)
     assert done.returncode == 4
-    assert "differs from Keras by nan" in done.stderr
+    assert "differs from Keras by inf" in done.stderr
     assert not (trained / "models" / "broken").exists()
 
 
