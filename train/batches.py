@@ -3,7 +3,7 @@
 A sequence is longer than the network's context, so that a training step judges every window of a
 second, not one. Each judgement has a set of labels that may be given: just the keyword while the
 word has just ended; keyword, unknown or silence around that (nobody can say exactly when); unknown
-or silence elsewhere; anything where the truth is not known.
+or silence elsewhere.
 """
 
 from __future__ import annotations

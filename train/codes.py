@@ -13,10 +13,9 @@ class Codes:
     def __init__(self, labels: tuple[str, ...]) -> None:
         n = len(labels)
         self.unknown, self.silence = labels.index(UNKNOWN), labels.index(SILENCE)
-        self.near, self.nothing, self.anything = n, 2 * n, 2 * n + 1  # near + label
-        table = np.zeros((2 * n + 2, n), np.float32)
+        self.near, self.nothing = n, 2 * n  # near + label
+        table = np.zeros((2 * n + 1, n), np.float32)
         table[:n] = np.eye(n)
         table[n : 2 * n] = np.eye(n)
-        table[n : 2 * n + 1, [self.unknown, self.silence]] = 1.0
-        table[-1] = 1.0
+        table[n:, [self.unknown, self.silence]] = 1.0
         self.table = table
