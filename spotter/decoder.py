@@ -42,7 +42,6 @@ class Decoder:
                     f"no keyword called {word!r} to set a threshold for; there are {', '.join(keywords)}"
                 )
         self.config = config
-        self._labels = tuple(labels)
         self._keywords = tuple(keywords)
         self._index = [labels.index(k) for k in keywords]
         self._unknown = labels.index(UNKNOWN) if UNKNOWN in labels else None

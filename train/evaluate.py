@@ -81,14 +81,9 @@ def clip_label(model: Model, samples: Floats) -> str:
 def clips(rows: Sequence[Row], keywords: Sequence[str], rng: np.random.Generator) -> list[Row]:
     """All clips of the keywords, and as many of the other words as a keyword has on average."""
     mine = [r for r in rows if r.word in keywords]
-    others = [replace_word(r, UNKNOWN) for r in rows if r.word not in keywords]
+    others = [replace(r, word=UNKNOWN) for r in rows if r.word not in keywords]
     some = rng.permutation(len(others))[: max(1, len(mine) // max(1, len(keywords)))]
     return mine + [others[i] for i in sorted(some)]
-
-
-def replace_word(row: Row, word: str) -> Row:
-    """Return the row under another label."""
-    return replace(row, word=word)
 
 
 def silences(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[Floats]:
