@@ -30,18 +30,18 @@ def main() -> None:
     sizes = ", ".join(f"{f.name} {f.stat().st_size / 1_024:.0f} KiB" for f in sorted(model.folder.glob("*.tflite")))
     print(f"size: {sizes}; {per_window / 1e6:.2f} million multiply-adds for a whole window")
 
-    for hop_ms in (100.0, 20.0):
-        if (hop_ms * SAMPLE_RATE / 1_000) % model.step:
-            continue
+    hops = [hop_ms for hop_ms in (100.0, 20.0) if not (hop_ms * SAMPLE_RATE / 1_000) % model.step]
+    for hop_ms in hops:
         cost = stages.poured(model, hop_ms)
-        print(f"poured, hop {hop_ms:.0f} ms: {cost:.3%} of a core (aim: {'0.3' if hop_ms == 100.0 else '1.5'}%)")
-    print(f"real-time pace, 100 ms blocks: {stages.at_real_time_pace(model):.3%} of a core (aim: 1%)")
+        print(f"poured, hop {hop_ms:.0f} ms: {cost:.3%} of a core (aim: 0.3%)")
+    for hop_ms in hops:
+        aim = " (aim: 1%)" if hop_ms == 100.0 else ""
+        cost = stages.at_real_time_pace(model, hop_ms)
+        print(f"real-time pace, hop and blocks of {hop_ms:.0f} ms: {cost:.3%} of a core{aim}")
 
     peak, kernel = floor.peak()
     print(f"peak of one core: {peak / 1e9:.1f} thousand million multiply-adds a second ({kernel})")
-    for hop_ms in (100.0, 20.0):
-        if (hop_ms * SAMPLE_RATE / 1_000) % model.step:
-            continue
+    for hop_ms in hops:
         each = stages.stages(model, hop_ms)
         print(f"hop {hop_ms:.0f} ms: " + ", ".join(f"{name} {us:.1f} µs" for name, us in each.items()))
         work = per_window

@@ -38,14 +38,14 @@ def poured(model: Model, hop_ms: float, seconds: int = 120, repeats: int = 3) ->
     return best
 
 
-def at_real_time_pace(model: Model, seconds: int = 20) -> float:
-    """CPU seconds per second of audio that comes in blocks of 100 ms when it would from a microphone."""
+def at_real_time_pace(model: Model, hop_ms: float, seconds: int = 20) -> float:
+    """CPU seconds per second of audio that comes in blocks of a hop when it would from a microphone."""
     samples = audio(seconds)
-    block = SAMPLE_RATE // 10
-    spotter = Spotter(model)
+    spotter = Spotter(model, hop_ms=hop_ms)
+    block = spotter.hop_samples
     began, start = time.process_time(), time.monotonic()
-    for number, at in enumerate(range(0, len(samples), block), 1):
-        time.sleep(max(0.0, start + number * 0.1 - time.monotonic()))
+    for at in range(0, len(samples), block):
+        time.sleep(max(0.0, start + (at + block) / SAMPLE_RATE - time.monotonic()))
         spotter.write(samples[at : at + block])
         for _event in spotter.events():
             pass

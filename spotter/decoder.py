@@ -6,6 +6,7 @@ refractory time. No clock, no threads, no input or output; times are counts of s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,7 +81,7 @@ class Decoder:
             Level of the loudest hop of the window's last second.
         """
         # Scores that are no numbers would pass every comparison below; they say nothing.
-        gated = level_dbfs < self.config.gate_dbfs or not np.isfinite(scores).all()
+        gated = level_dbfs < self.config.gate_dbfs or not math.isfinite(sum(scores.tolist()))
         at = self._count % self._depth
         self._recent[at] = self._recent[at + self._depth] = self._silence if gated else scores
         self._count += 1

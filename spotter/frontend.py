@@ -7,7 +7,10 @@ blocks cannot change a bit of the result.
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from spotter.arrays import Floats
 from spotter.settings import FrontendConfig
@@ -26,13 +29,18 @@ class Frontend:
     def __init__(self, config: FrontendConfig) -> None:
         self.config = config
         self._hann = hann(config)
+        self._floor = np.float32(config.floor)
         bins = config.fft_size // 2 + 1
         self._windowed = np.zeros((_BATCH, config.fft_size), np.float32)
+        self._spectrum = np.empty((_BATCH, bins), np.complex64)
+        self._squares = np.empty((_BATCH, 2 * bins), np.float32)
         self._power = np.empty((_BATCH, bins), np.float32)
-        self._square = np.empty((_BATCH, bins), np.float32)
+        taps: list[int] = []
         if config.kind == "log_mel":
             self._taps, self._weights, self._bounds = _sparse(mel_matrix(config))
-            self._products = np.empty((_BATCH, len(self._taps)), np.float32)
+            taps = self._taps.tolist()
+        self._products = np.empty((_BATCH, len(taps)), np.float32)
+        self._places: dict[int, _Places] = {}
 
     def __call__(self, samples: Floats) -> Floats:
         """Frames that lie wholly in `samples`: shape (samples,) float32 to (frames, bins) float32."""
@@ -44,63 +52,155 @@ class Frontend:
 
         Training mixes recordings here: power adds where sounds do not correlate.
         """
-        config = self.config
-        count = config.frames_in(len(samples))
-        out = np.empty((count, config.bins), np.float32)
-        if not count:
-            return out
-        samples = np.ascontiguousarray(samples, np.float32)
-        # A view of overlapping frames; made by hand, since numpy's own helper takes longer than the transform.
-        strides = (config.hop_samples * samples.itemsize, samples.itemsize)
-        frames = np.ndarray((count, config.frame_samples), np.float32, samples, 0, strides)
-        for at in range(0, count, _BATCH):
-            self._some(frames[at : at + _BATCH], out[at : at + _BATCH])
+        cut = overlapping(np.ascontiguousarray(samples, np.float32), self.config)
+        out = np.empty((len(cut), self.config.bins), np.float32)
+        self._energies(cut, out)
         return out
 
     def compress(self, energies: Floats, out: Floats | None = None) -> Floats:
         """log(power + floor) for mel bands; magnitudes stay as they are."""
         if self.config.kind == "magnitude":
             return energies
-        out = np.add(energies, np.float32(self.config.floor), out=out)
+        out = np.add(energies, self._floor, out=out)
         return np.log(out, out=out)
 
-    def _some(self, frames: Floats, out: Floats) -> None:
-        """Work on at most `_BATCH` frames, shape (n, frame_samples), into `out`, shape (n, bins)."""
-        n = len(frames)
-        windowed, power, square = self._windowed[:n], self._power[:n], self._square[:n]
-        np.multiply(frames, self._hann, out=windowed[:, : self.config.frame_samples])
-        spectrum = np.fft.rfft(windowed, axis=-1)
-        np.multiply(spectrum.real, spectrum.real, out=power)
-        np.multiply(spectrum.imag, spectrum.imag, out=square)
-        np.add(power, square, out=power)
+    def compute(self, cut: Floats, out: Floats) -> None:
+        """Compute frames of samples that `overlapping` cut, shape (n, frame_samples), into `out`, shape (n, bins)."""
+        self._energies(cut, out)
+        self.compress(out, out)
+
+    def _energies(self, cut: Floats, out: Floats) -> None:
+        for at in range(0, len(cut), _BATCH):
+            self._some(cut[at : at + _BATCH], out[at : at + _BATCH])
+
+    def _some(self, cut: Floats, out: Floats) -> None:
+        """Work on at most `_BATCH` frames."""
+        places = self._places.get(len(cut)) or self._places_for(len(cut))
+        np.multiply(cut, self._hann, out=places.framed)
+        np.fft.rfft(places.windowed, axis=-1, out=places.spectrum)
+        np.multiply(places.parts, places.parts, out=places.squares)
+        np.add(places.real, places.imag, out=places.power)
         if self.config.kind == "magnitude":
-            np.sqrt(power, out=out)
+            np.sqrt(places.power, out=out)
             return
         # A matrix product would be free to sum in another order for another number of frames.
-        products = self._products[:n]
-        np.take(power, self._taps, axis=1, out=products, mode="clip")
-        np.multiply(products, self._weights, out=products)
-        np.add.reduceat(products, self._bounds, axis=1, out=out)
+        places.power.take(self._taps, axis=1, out=places.products, mode="clip")
+        np.multiply(places.products, self._weights, out=places.products)
+        np.add.reduceat(places.products, self._bounds, axis=1, out=out)
+
+    def _places_for(self, n: int) -> _Places:
+        windowed, spectrum, squares = self._windowed[:n], self._spectrum[:n], self._squares[:n]
+        places = self._places[n] = _Places(
+            framed=windowed[:, : self.config.frame_samples],
+            windowed=windowed,
+            spectrum=spectrum,
+            parts=spectrum.view(np.float32),
+            squares=squares,
+            real=squares[:, 0::2],
+            imag=squares[:, 1::2],
+            power=self._power[:n],
+            products=self._products[:n],
+        )
+        return places
+
+
+class _Places(NamedTuple):
+    """Where so many frames are worked on: views, kept since making them takes as long as some of the arithmetic."""
+
+    framed: Floats  # the part of `windowed` that a frame fills; the rest stays zero
+    windowed: Floats
+    spectrum: npt.NDArray[Any]  # complex64
+    parts: Floats  # the same numbers: real and imaginary by turns
+    squares: Floats  # of the parts
+    real: Floats  # of the squares
+    imag: Floats
+    power: Floats
+    products: Floats  # of bins and the weights that they have in the mel bands
 
 
 class StreamingFrontend:
-    """The same frames from blocks: keeps only the samples that a later frame still needs."""
+    """The same frames from blocks of any size, in memory that is kept.
 
-    def __init__(self, config: FrontendConfig) -> None:
+    Frames come in whole steps: computing few at a time costs more.
+
+    Parameters
+    ----------
+    config : FrontendConfig
+        The front-end.
+    first_frames, step_frames : int
+        How many come together at first, and of how many the later ones come a multiple.
+    at_once_s : float
+        Seconds of audio worked on at once, at most, where so much is there.
+    """
+
+    def __init__(
+        self, config: FrontendConfig, first_frames: int = 1, step_frames: int = 1, at_once_s: float = 1.0
+    ) -> None:
         self.config = config
         self._frontend = Frontend(config)
-        self._kept = np.empty(0, np.float32)
-
-    def push(self, block: Floats) -> Floats:
-        """Take samples, shape (samples,); return the frames that are now complete, shape (frames, bins)."""
-        samples = np.concatenate((self._kept, block))
-        frames = self._frontend(samples)
-        self._kept = samples[len(frames) * self.config.hop_samples :]
-        return frames
+        self._first, self._step = first_frames, step_frames
+        self._overlap = config.frame_samples - config.hop_samples
+        self._steps_at_once = max(1, int(at_once_s * config.sample_rate) // (step_frames * config.hop_samples))
+        self.most_frames = max(first_frames, self._steps_at_once * step_frames)
+        self._samples = np.zeros(config.samples_for(self.most_frames + step_frames), np.float32)
+        self._cut = overlapping(self._samples, config)
+        self.reset()
 
     def reset(self) -> None:
         """Forget everything, as after a gap."""
-        self._kept = np.empty(0, np.float32)
+        self._fill = 0  # samples held, those of the frames before `_at` included
+        self._at = 0  # the next frame, counted from the beginning of the memory
+        self._begun = False  # whether the first frames came
+
+    def push(self, block: Floats) -> Floats:
+        """Take samples, shape (samples,); return the frames that are now complete, shape (frames, bins)."""
+        parts = [np.empty((0, self.config.bins), np.float32)]
+        while len(block):
+            block = block[self.take(block) :]
+            while count := self.complete():
+                parts.append(np.empty((count, self.config.bins), np.float32))
+                self.give(parts[-1])
+        return np.concatenate(parts)
+
+    def take(self, block: Floats) -> int:
+        """Store samples for which there is room, at least one once `complete` says 0; return how many."""
+        if self._fill + len(block) > len(self._samples) and self._at:
+            first = self._at * self.config.hop_samples
+            self._samples[: self._fill - first] = self._samples[first : self._fill]
+            self._fill, self._at = self._fill - first, 0
+        fill = self._fill
+        self._fill = min(fill + len(block), len(self._samples))
+        self._samples[fill : self._fill] = block[: self._fill - fill]
+        return self._fill - fill
+
+    def complete(self) -> int:
+        """Return how many frames `give` would give now."""
+        count = (self._fill - self._overlap) // self.config.hop_samples - self._at
+        if self._begun:
+            return min(count // self._step, self._steps_at_once) * self._step
+        return self._first if count >= self._first else 0
+
+    def give(self, out: Floats) -> Floats:
+        """Compute the frames that are complete into `out`, shape (frames, bins).
+
+        Returns
+        -------
+        float32, shape (samples,)
+            What they are the first to see: a view that holds until the next `take`.
+        """
+        after = self._at + len(out)
+        self._frontend.compute(self._cut[self._at : after], out)
+        hop = self.config.hop_samples
+        first = self._at * hop + (self._overlap if self._begun else 0)
+        self._at, self._begun = after, True
+        return self._samples[first : after * hop + self._overlap]
+
+
+def overlapping(samples: Floats, config: FrontendConfig) -> Floats:
+    """Cut contiguous samples, shape (samples,), into frames: a view of shape (frames, frame_samples)."""
+    strides = (config.hop_samples * samples.itemsize, samples.itemsize)
+    # Made by hand, since numpy's own helper takes longer than the transform.
+    return np.ndarray((config.frames_in(len(samples)), config.frame_samples), np.float32, samples, 0, strides)
 
 
 def hann(config: FrontendConfig) -> Floats:

@@ -67,4 +67,4 @@ class LitertNetwork:
         except ValueError as error:
             raise BadInputError(f"{error}; give float32 arrays of shapes {self.shapes.inputs}") from error
         interpreter.invoke()
-        return tuple(interpreter.get_tensor(index) for index in self._outputs)
+        return tuple([interpreter.get_tensor(index) for index in self._outputs])  # a list: its loop costs less

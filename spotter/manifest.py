@@ -17,6 +17,7 @@ FORMAT: Final = 1
 FILE_NAME: Final = "manifest.json"
 WINDOW_NETWORK: Final = "model.tflite"
 STREAM_NETWORK: Final = "model.stream.tflite"
+INT8_NETWORK: Final = "model.int8.tflite"  # the window form in whole numbers; float32 goes in and comes out
 
 _AGAIN: Final = "export the model again, or fetch it anew"
 _T = TypeVar("_T")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,11 +19,13 @@ from spotter.model_folders import find_model
 from spotter.network import Backend, Network, open_network
 from spotter.scorers import AFTER_S, TOGETHER_S, Scorer, StreamScorer, WindowScorer, most_telling
 from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
+from spotter.stream_form import ManyHops, StreamForm
 from spotter.tflite import Shapes, fits, read_shapes
 
 __all__ = ["Model", "Scorer"]
 
 _STREAM_RANKS = {2, 3}
+_MANY_HOPS_S = 0.5  # of audio that the stream form takes in one call, where so much waits
 
 
 class Model:
@@ -38,9 +41,11 @@ class Model:
         Samples: what the network calls a window; what a score depends on; what hops are multiples of.
     backend : {"litert", "numpy"}
         What computes the network.
+    network : str
+        The file whose window form `predict` runs.
     """
 
-    def __init__(self, folder: Path, manifest: Manifest, backend: Backend) -> None:
+    def __init__(self, folder: Path, manifest: Manifest, backend: Backend, network: str = WINDOW_NETWORK) -> None:
         self.folder = folder
         self.name = manifest.name
         self.labels, self.keywords = manifest.labels, manifest.keywords
@@ -51,16 +56,26 @@ class Model:
         self.backend: Backend = backend
         self.context_frames = self.frontend.frames_in(self.context)
         files = {name: read_file(folder, name, wanted) for name, wanted in manifest.files.items()}
-        self._window_data = files[WINDOW_NETWORK]
-        self._stream_data = files.get(STREAM_NETWORK)
+        if network not in files:
+            raise ModelError(f"{folder} has no {network} (found: {', '.join(files)}); give one of these")
+        self.network = network
+        self._window_data = files[network]
+        self._stream_data = files.get(STREAM_NETWORK) if network == WINDOW_NETWORK else None
         self._check_window(read_shapes(self._window_data))
         if self._stream_data is not None:
             self._check_stream(read_shapes(self._stream_data))
         self._whole: tuple[Frontend, Network] | None = None
         self._predicting = threading.Lock()  # one interpreter, any number of threads
+        self._many_hops: dict[int, ManyHops] = {}  # by the frames of a hop
 
     @classmethod
-    def open(cls, name: str | Path = "commands", *, backend: Literal["auto", "litert", "numpy"] = "auto") -> Model:
+    def open(
+        cls,
+        name: str | Path = "commands",
+        *,
+        backend: Literal["auto", "litert", "numpy"] = "auto",
+        network: str = WINDOW_NETWORK,
+    ) -> Model:
         """Open a model.
 
         Parameters
@@ -69,6 +84,9 @@ class Model:
             A folder, or the bare name of one of the user's own models or of a shipped one.
         backend : {"auto", "litert", "numpy"}
             What computes the network; "auto" takes LiteRT where it can be imported.
+        network : str
+            Another file of the folder that takes whole windows, such as "model.int8.tflite", which
+            needs LiteRT; it has no stream form.
 
         Raises
         ------
@@ -76,7 +94,7 @@ class Model:
             There is no such model, or it is incomplete, changed, or not for this version.
         """
         folder = find_model(name)
-        return cls(folder, read_manifest(folder), _choose(backend))
+        return cls(folder, read_manifest(folder), _choose(backend), network)
 
     def predict(self, window: Floats) -> Floats:
         """Score one piece of audio; may be called from several threads, one of which works at a time.
@@ -151,13 +169,15 @@ class Model:
         if self._stream_data is None:
             return self.window_scorer()
         hop_frames = hop_samples // self.frontend.hop_samples
-        network = open_network(self._stream_data, self.backend, hop_frames)
-        return StreamScorer(network, self.context_frames, hop_frames)
+        opened = partial(open_network, self._stream_data, self.backend)
+        hops = round(_MANY_HOPS_S * SAMPLE_RATE / hop_samples)
+        many = self._many_hops.setdefault(hop_frames, ManyHops(opened, hop_frames, hops)) if hops > 1 else None
+        return StreamScorer(StreamForm(opened(hop_frames), hop_frames), self.context_frames, many)
 
     def _check_window(self, shapes: Shapes) -> None:
         wanted = ((1, self.context_frames, self.frontend.bins),), ((1, len(self.labels)),)
         if not _all_fit(shapes.inputs, wanted[0]) or not _all_fit(shapes.outputs, wanted[1]):
-            raise self._misfit(WINDOW_NETWORK, shapes, f"{wanted[0]} to {wanted[1]}")
+            raise self._misfit(self.network, shapes, f"{wanted[0]} to {wanted[1]}")
 
     def _check_stream(self, shapes: Shapes) -> None:
         inputs, outputs = _by_rank(shapes.inputs), _by_rank(shapes.outputs)

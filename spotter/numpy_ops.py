@@ -54,13 +54,23 @@ def _patches(x: Floats, height: int, width: int, options: Options, fill: float =
     )
 
 
+def _product(rows: Floats, weights: Floats) -> Floats:
+    """Multiply rows, shape (n, inputs), by weights, shape (outputs, inputs).
+
+    Each row by itself: a matrix product may sum in another order for another number of rows, and how many
+    frames come at once must not change a score.
+    """
+    out: Floats = np.matmul(rows[:, np.newaxis], weights.T)[:, 0]
+    return out
+
+
 def conv_2d(options: Options, x: Floats, kernel: Floats, bias: Floats | None = None) -> Floats:
     """Convolution; `kernel` has shape (outputs, height, width, channels)."""
     outputs, height, width, channels = kernel.shape
     if channels != x.shape[3]:
         raise ValueError(f"grouped convolution of {x.shape[3]} channels by {channels}")
     patches = _patches(x, height, width, options)
-    out = patches.reshape(-1, height * width * channels) @ kernel.reshape(outputs, -1).T
+    out = _product(patches.reshape(-1, height * width * channels), kernel.reshape(outputs, -1))
     if bias is not None:
         out += bias
     return _activate(out, options).reshape(*patches.shape[:3], outputs)
@@ -79,7 +89,7 @@ def depthwise_conv_2d(options: Options, x: Floats, kernel: Floats, bias: Floats 
 
 def fully_connected(options: Options, x: Floats, weights: Floats, bias: Floats | None = None) -> Floats:
     """Matrix product; `weights` has shape (outputs, inputs)."""
-    out = x.reshape(-1, weights.shape[1]) @ weights.T
+    out = _product(x.reshape(-1, weights.shape[1]), weights)
     if bias is not None:
         out += bias
     _activate(out, options)

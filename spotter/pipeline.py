@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from spotter.resample import Resampler
 from spotter.ring import Lost, Ring
 from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
 from spotter.span import word_span
-from spotter.windows import Window, Windows
+from spotter.windows import Stretch, Window, Windows
 
 _LONGEST_HOP_MS = 1_000
 _USUAL_HOP_MS = 100.0
@@ -33,6 +33,14 @@ class Scorer(Protocol):
 
     def reset(self) -> None:
         """Be as new."""
+
+
+@runtime_checkable
+class ManyScorer(Scorer, Protocol):
+    """One that can also work through many windows in one call."""
+
+    def score_hops(self, frames: Floats, hops: int) -> Floats:
+        """Scores, shape (hops, labels), of the windows of so many hops, whose frames are the last."""
 
 
 class Network(Protocol):
@@ -92,6 +100,7 @@ class Spotter:
         self.ring = Ring(int(sample_rate * ring_seconds), channels)
         self._windows = Windows(model.frontend, model.context, self.hop_samples)
         self._scorer = model.scorer(self.hop_samples)
+        self._many = self._scorer if isinstance(self._scorer, ManyScorer) else None
         self._decoder = Decoder(model.labels, model.keywords, decoder or model.decoder, self.hop_samples)
         self.scores = np.zeros(len(model.labels), np.float32)
         self._start()
@@ -145,9 +154,9 @@ class Spotter:
         while (piece := self.ring.read()) is not None:
             if isinstance(piece, Lost):
                 yield from self._lose(piece.frames, piece.reason)
-            elif piece.min() >= -_LOUDEST and piece.max() <= _LOUDEST:  # NaN is neither
+            elif np.minimum.reduce(piece, axis=None) >= -_LOUDEST and np.maximum.reduce(piece, axis=None) <= _LOUDEST:
                 yield from self._hear(piece)
-            else:
+            else:  # NaN is neither
                 yield from self._hear_usable(piece)
 
     def finish(self) -> Iterator[Event]:
@@ -226,15 +235,26 @@ class Spotter:
         return gap
 
     def _judge(self, samples: Floats) -> Iterator[Event]:
-        for window in self._windows.push(samples):
-            self.scores[:] = self._scorer.score(window.frames, window.new)
-            self.level_dbfs = window.level_dbfs
-            self.windows += 1
-            if self._tap is not None:
-                self._tap(window, self.scores)
-            for fired in self._decoder.step(self.scores, window.end_sample, window.loudest_dbfs):
-                self.detections += 1
-                yield self._detection(fired.keyword, fired.score, window)
+        for stretch in self._windows.stretches(samples):
+            for number, scores in enumerate(self._scores(stretch)):
+                self.scores[:] = scores
+                self.level_dbfs = stretch.levels_dbfs[number]
+                self.windows += 1
+                if self._tap is not None:
+                    self._tap(stretch.window(number), self.scores)
+                end = stretch.end_sample + number * stretch.hop_samples
+                for fired in self._decoder.step(self.scores, end, stretch.loudest_dbfs[number]):
+                    self.detections += 1
+                    yield self._detection(fired.keyword, fired.score, stretch.window(number))
+
+    def _scores(self, stretch: Stretch) -> Iterable[Floats]:
+        """Scores, shape (labels,), of each window in turn, valid until the next."""
+        if len(stretch) == 1:
+            return (self._scorer.score(stretch.frames, stretch.new),)
+        if self._many and stretch.new == stretch.hop_frames:
+            return self._many.score_hops(stretch.frames, len(stretch))
+        windows = (stretch.window(number) for number in range(len(stretch)))
+        return (self._scorer.score(window.frames, window.new) for window in windows)
 
     def _detection(self, keyword: str, score: float, window: Window) -> Detection:
         first, last = word_span(window.frames, self._windows.config)

@@ -11,8 +11,7 @@ from spotter.arrays import Floats
 from spotter.errors import BadInputError
 from spotter.network import Network
 from spotter.settings import SILENCE, UNKNOWN
-
-_FRAMES_RANK = 3  # (1, frames, bins) and (1, n, labels); the state has rank 2
+from spotter.stream_form import ManyHops, StreamForm
 
 
 class Scorer(Protocol):
@@ -57,43 +56,74 @@ class WindowScorer:
 class StreamScorer:
     """Computes only what is new; the rest is in the state that the network hands back.
 
-    The network takes chunks of a hop. The frames of a first window are preceded by zeros to a whole
-    number of chunks; what those leave in the state never reaches a score, since nothing pads in time.
+    Frames go through in hops, or in many hops at once where so many wait: both give the same bits. The
+    frames of a first window are preceded by zeros to whole hops; what those leave in the state never
+    reaches a score, since nothing pads in time.
+
+    Parameters
+    ----------
+    one_hop : StreamForm
+        The network for a hop's frames, this scorer's own.
+    context_frames : int
+        Frames that a score depends on.
+    many : ManyHops, optional
+        The network for many hops, which scorers may share.
     """
 
-    def __init__(self, network: Network, context_frames: int, hop_frames: int) -> None:
-        self._network = network
-        self._context_frames, self._hop_frames = context_frames, hop_frames
-        self._frames_first = len(network.shapes.inputs[0]) == _FRAMES_RANK
-        self._scores_first = len(network.shapes.outputs[0]) == _FRAMES_RANK
-        state = network.shapes.inputs[1 if self._frames_first else 0]
-        self._silence: Floats = np.zeros(state, np.float32)
-        self._state = self._silence
+    def __init__(self, one_hop: StreamForm, context_frames: int, many: ManyHops | None = None) -> None:
+        self._one_hop, self._many = one_hop, many
+        self._context_frames, self._hop_frames = context_frames, one_hop.frames
+        self._state = one_hop.silence
 
     def score(self, frames: Floats, new: int) -> Floats:
         """Score the window that ends now; see `Scorer`."""
-        hop = self._hop_frames
-        missing = -new % hop
-        if new < 1 or (missing and new != self._context_frames):
-            raise BadInputError(f"{new} new frames; give {self._context_frames} first, then {hop} at a time")
+        if new == self._hop_frames:
+            scores, self._state = self._one_hop.advance(frames[-new:], self._state)
+            last: Floats = scores[-1]
+            return last
+        if new != self._context_frames:
+            raise BadInputError(
+                f"{new} new frames; give {self._context_frames} first, then {self._hop_frames} at a time"
+            )
         fresh = frames[len(frames) - new :]
-        if missing:
+        if missing := -new % self._hop_frames:
             fresh = np.concatenate((np.zeros((missing, frames.shape[1]), np.float32), fresh))
-        for at in range(0, len(fresh), hop):
-            scores = self._advance(fresh[np.newaxis, at : at + hop])
-        return scores
+        newest: Floats = self._advance(fresh)[-1]
+        return newest
+
+    def score_hops(self, frames: Floats, hops: int) -> Floats:
+        """Score the windows of the last so many hops, after a first `score`.
+
+        Parameters
+        ----------
+        frames : float32, shape (n, bins)
+            The last of them are what came since the previous call.
+        hops : int
+            How many hops these are.
+
+        Returns
+        -------
+        float32, shape (hops, labels)
+            Of each window in turn, what `score` would give.
+        """
+        return self._advance(frames[len(frames) - hops * self._hop_frames :])
 
     def reset(self) -> None:
         """Forget the stream."""
-        self._state = self._silence
+        self._state = self._one_hop.silence
 
-    def _advance(self, chunk: Floats) -> Floats:
-        """Feed one hop, shape (1, hop_frames, bins); return the scores of the window that ends with it."""
-        inputs = (chunk, self._state) if self._frames_first else (self._state, chunk)
-        first, second = self._network.run(*inputs)
-        scores, self._state = (first, second) if self._scores_first else (second, first)
-        last: Floats = scores[0, -1]
-        return last
+    def _advance(self, fresh: Floats) -> Floats:
+        """Feed whole hops; return the scores of each, shape (hops, labels)."""
+        rows, at = [], 0
+        while at < len(fresh):
+            form = self._one_hop
+            if self._many is not None and len(fresh) - at >= self._many.frames:
+                form = self._many.form(form) or form
+            scores, self._state = form.advance(fresh[at : at + form.frames], self._state)
+            steps = len(scores) * self._hop_frames // form.frames
+            rows.append(scores[steps - 1 :: steps])
+            at += form.frames
+        return np.concatenate(rows)
 
 
 AFTER_S: Final = 0.6  # of silence after a short recording: words are recognised when they are over

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from spotter.arrays import Floats
-from spotter.frontend import Frontend
+from spotter.frontend import StreamingFrontend
 from spotter.settings import FrontendConfig
 
 _AT_ONCE_S = 1.0  # the front-end costs least in blocks of 0.1 s or more; files come in large ones
@@ -35,6 +35,38 @@ class Window:
     loudest_dbfs: float  # of the hops of the window's last second; decisions fall after the word, maybe in dead silence
 
 
+@dataclass(slots=True)
+class Stretch:
+    """Windows that follow one another a hop apart: one where audio comes as it is said, many of a file.
+
+    frames : float32, shape (frames, bins), all that they see, a view that holds until the next stretch
+    new : how many of each one's last frames no window before it in its segment had
+    """
+
+    end_sample: int  # first sample after the first window
+    hop_samples: int
+    frames: Floats
+    hop_frames: int
+    new: int
+    levels_dbfs: list[float]  # of each window, as in `Window`
+    loudest_dbfs: list[float]
+
+    def __len__(self) -> int:
+        """Return how many windows these are."""
+        return len(self.levels_dbfs)
+
+    def window(self, number: int) -> Window:
+        """Return one of the windows, counted from 0."""
+        first = number * self.hop_frames
+        return Window(
+            end_sample=self.end_sample + number * self.hop_samples,
+            frames=self.frames[first : first + len(self.frames) - (len(self) - 1) * self.hop_frames],
+            new=self.new,
+            level_dbfs=self.levels_dbfs[number],
+            loudest_dbfs=self.loudest_dbfs[number],
+        )
+
+
 class Windows:
     """Cuts one stream; memory is allocated once, work per hop is that of the new samples."""
 
@@ -42,79 +74,69 @@ class Windows:
         self.config = config
         self.context_samples = context_samples
         self.hop_samples = hop_samples
-        self._frontend = Frontend(config)
         self._context = config.frames_in(context_samples)
         if config.samples_for(self._context) != context_samples or hop_samples % config.hop_samples:
             raise ValueError(f"a context of {context_samples} or a hop of {hop_samples} samples is no whole frames")
         self._hop_frames = hop_samples // config.hop_samples
-        self._overlap = config.frame_samples - config.hop_samples
-        self._hops_at_once = max(1, int(_AT_ONCE_S * config.sample_rate) // hop_samples)
-        most = max(context_samples, self._overlap + self._hops_at_once * hop_samples)
-        self._samples = np.zeros(most, np.float32)
-        most_frames = self._hops_at_once * self._hop_frames
+        self._frontend = StreamingFrontend(config, self._context, self._hop_frames, _AT_ONCE_S)
         self._levels: deque[float] = deque(maxlen=max(1, config.sample_rate // hop_samples))
-        self._frames = np.zeros((self._context + max(4 * self._context, 2 * most_frames), config.bins), np.float32)
+        self._frames = np.zeros((self._context + 4 * self._frontend.most_frames, config.bins), np.float32)
         self.begin(0)
 
     def begin(self, start_sample: int) -> None:
         """Begin a segment at a position of the stream; nothing from before is kept."""
-        self._fill = 0  # samples held
+        self._frontend.reset()
         self._have = 0  # frames held; 0 until the first window
         self._end = start_sample + self.context_samples  # of the next window
 
     def push(self, samples: Floats) -> Iterator[Window]:
         """Take 16 kHz samples, shape (samples,); yield every window that is complete."""
-        at = 0
-        while at < len(samples):
-            take = min(len(samples) - at, len(self._samples) - self._fill)
-            self._samples[self._fill : self._fill + take] = samples[at : at + take]
-            self._fill += take
-            at += take
-            if not self._have and self._fill >= self.context_samples:
-                yield self._first()
-            if self._have:
-                yield from self._next()
+        for stretch in self.stretches(samples):
+            for number in range(len(stretch)):
+                yield stretch.window(number)
 
-    def _first(self) -> Window:
-        n = self.context_samples
-        self._frames[: self._context] = self._frontend(self._samples[:n])
-        self._have = self._context
-        hops = max(1, min(n // self.hop_samples, self._levels.maxlen or 1))
-        rows = self._samples[max(0, n - hops * self.hop_samples) : n].reshape(hops, -1)
+    def stretches(self, samples: Floats) -> Iterator[Stretch]:
+        """Take 16 kHz samples, shape (samples,); yield the windows that are complete, all of a second together.
+
+        The first of a segment comes alone.
+        """
+        while len(samples):
+            samples = samples[self._frontend.take(samples) :]
+            while new := self._frontend.complete():
+                yield self._stretch(new)
+
+    def _stretch(self, came: int) -> Stretch:
+        have, context, hop = self._have, self._context, self._hop_frames
+        if have + came > len(self._frames):
+            self._frames[:context] = self._frames[have - context : have]
+            have = context
+        self._have = after = have + came
+        fresh = self._frontend.give(self._frames[have:after])
+        if have:
+            count, new = came // hop, min(hop, context)
+            levels = dbfs(fresh.reshape(count, -1))
+        else:
+            count, new = 1, context
+            levels = self._levels_before(fresh)
+        loudest = []
+        for level in levels:
+            self._levels.append(level)
+            loudest.append(max(self._levels))
+        end = self._end
+        self._end = end + count * self.hop_samples
+        frames = self._frames[after - context - (count - 1) * hop : after]
+        return Stretch(end, self.hop_samples, frames, hop, new, levels, loudest)
+
+    def _levels_before(self, context: Floats) -> list[float]:
+        """Begin with the levels of the first window's last second; return that of its last hop."""
+        hops = max(1, min(len(context) // self.hop_samples, self._levels.maxlen or 1))
+        *before, last = dbfs(context[max(0, len(context) - hops * self.hop_samples) :].reshape(hops, -1))
         self._levels.clear()
-        self._levels.extend(dbfs(rows))
-        self._drop(n - self._overlap)
-        self._end += self.hop_samples
-        return self._window(self._end - self.hop_samples, self._context)
-
-    def _next(self) -> Iterator[Window]:
-        while hops := min((self._fill - self._overlap) // self.hop_samples, self._hops_at_once):
-            count, new = hops * self.hop_samples, hops * self._hop_frames
-            if self._have + new > len(self._frames):
-                self._frames[: self._context] = self._frames[self._have - self._context : self._have]
-                self._have = self._context
-            frames = self._frontend(self._samples[: self._overlap + count])
-            self._frames[self._have : self._have + new] = frames
-            levels = dbfs(self._samples[self._overlap : self._overlap + count].reshape(hops, -1))
-            self._drop(count)
-            for hop in range(hops):
-                self._have += self._hop_frames
-                self._end += self.hop_samples
-                self._levels.append(levels[hop])
-                yield self._window(self._end - self.hop_samples, self._hop_frames)
-
-    def _window(self, end: int, new: int) -> Window:
-        frames = self._frames[self._have - self._context : self._have]
-        return Window(end, frames, new, self._levels[-1], max(self._levels))
-
-    def _drop(self, samples: int) -> None:
-        """Forget the oldest samples."""
-        left = self._fill - samples
-        self._samples[:left] = self._samples[samples : self._fill].copy()
-        self._fill = left
+        self._levels.extend(before)
+        return [last]
 
 
 def dbfs(rows: Floats) -> list[float]:
     """Root mean square of each row of samples in dB under full scale, -120 at least; shape (rows, samples)."""
-    energies: list[float] = np.einsum("ij,ij->i", rows, rows).tolist()
+    energies: list[float] = np.add.reduce(rows * rows, axis=1).tolist()
     return [10.0 * math.log10(max(energy / rows.shape[1], 1e-12)) for energy in energies]

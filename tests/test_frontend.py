@@ -74,6 +74,19 @@ def test_blocks_of_any_sizes_give_the_same_frames_to_the_bit(sizes: list[int], c
     assert np.array_equal(np.concatenate(parts), Frontend(config)(heard))
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 9_000), min_size=1, max_size=20), st.integers(1, 120), st.integers(1, 30))
+def test_frames_come_in_whole_steps_and_are_the_same(sizes: list[int], first: int, step: int) -> None:
+    streaming = StreamingFrontend(DEFAULT, first, step, at_once_s=0.3)
+    frames, at = np.empty((0, 40), np.float32), 0
+    for size in sizes:
+        frames = np.concatenate((frames, streaming.push(NOISE[at : at + size])))
+        at = min(at + size, len(NOISE))
+        there = DEFAULT.frames_in(at)
+        assert len(frames) == (first + (there - first) // step * step if there >= first else 0)
+    assert np.array_equal(frames, Frontend(DEFAULT)(NOISE)[: len(frames)])
+
+
 def test_after_reset_the_front_end_is_as_new() -> None:
     streaming = StreamingFrontend(DEFAULT)
     streaming.push(NOISE[:777])

@@ -29,6 +29,7 @@ ORDER = [
     "spotter.numpy_network",
     "spotter.litert",
     "spotter.network",
+    "spotter.stream_form",
     "spotter.scorers",
     "spotter.manifest",
     "spotter.model_folders",

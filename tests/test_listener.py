@@ -5,6 +5,7 @@ from __future__ import annotations
 import _thread
 import io
 import logging
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -194,21 +195,35 @@ def test_a_callback_may_stop_the_listener() -> None:
 def test_another_thread_may_stop_a_run() -> None:
     source = Pushed()
     listener = Listener(ScriptedModel(), source=source)
-    timer = threading.Timer(0.05, listener.stop)
-    timer.start()
+
+    def stop() -> None:
+        until(lambda: listener.running)
+        listener.stop()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
     listener.run()
-    timer.join()
+    stopper.join()
     assert source.closed == 1
 
 
 def test_ctrl_c_ends_a_run_cleanly() -> None:
+    # A shell's background job ignores Ctrl-C, and Python then leaves it so.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     source = Pushed()
     listener = Listener(ScriptedModel(), source=source)
-    timer = threading.Timer(0.05, _thread.interrupt_main)
-    timer.start()
+
+    def press() -> None:
+        until(lambda: listener.running)
+        time.sleep(0.05)  # the main thread is in its wait by then
+        _thread.interrupt_main()
+
+    presser = threading.Thread(target=press)
+    presser.start()
     listener.run()
     assert source.closed == 1
-    timer.join()
+    presser.join()
+    signal.signal(signal.SIGINT, before)
 
 
 def test_leaving_the_loop_stops_it() -> None:

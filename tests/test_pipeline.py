@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
 from spotter.events import Detection, Event, Gap
+from spotter.frontend import Frontend
 from spotter.model import Model
 from spotter.pipeline import Spotter, hop_for
 from spotter.recorded import spot
@@ -206,6 +207,35 @@ def test_windows_keep_their_frames_whatever_lies_before_them() -> None:
         )
 
 
+def test_a_hop_may_be_longer_than_what_a_window_sees() -> None:
+    config = ScriptedModel().frontend
+    noise = np.random.default_rng(4).standard_normal(70_000).astype(np.float32)
+    seen = list(Windows(config, 8_080, 16_000).push(noise))
+    assert [w.end_sample for w in seen] == [8_080, 24_080, 40_080, 56_080]
+    for window in seen:
+        assert window.new == len(window.frames) == 49
+        assert np.array_equal(window.frames, Frontend(config)(noise[window.end_sample - 8_080 : window.end_sample]))
+
+
+def test_windows_that_wait_come_together_and_are_the_same() -> None:
+    noise = np.random.default_rng(6).standard_normal(90_000).astype(np.float32)
+
+    def cut(block: int) -> tuple[list[int], list[tuple[int, bytes, int, float, float]]]:
+        windows, counts, facts = Windows(ScriptedModel().frontend, 15_920, 320), [], []
+        for at in range(0, len(noise), block):
+            for stretch in windows.stretches(noise[at : at + block]):
+                counts.append(len(stretch))
+                all_of_it = map(stretch.window, range(len(stretch)))
+                facts += [(w.end_sample, w.frames.tobytes(), w.new, w.level_dbfs, w.loudest_dbfs) for w in all_of_it]
+        return counts, facts
+
+    counts, facts = cut(len(noise))
+    assert (counts[0], max(counts)) == (1, 50)  # the first alone, later those of a second
+    alone, same = cut(320)
+    assert set(alone) == {1}
+    assert facts == same
+
+
 def test_spot_finds_the_words_in_audio_at_hand_of_any_rate_type_and_channels() -> None:
     wanted = [d.keyword for d in spot(AUDIO, 16_000, ScriptedModel())]
     assert wanted == ["yes", "no", "yes"]
@@ -245,6 +275,17 @@ def test_a_loop_over_events_that_is_left_early_loses_nothing() -> None:
     spotter.write(AUDIO)
     first = next(iter(spotter.events()))
     assert [first, *spotter.events(), *spotter.finish()] == whole
+
+
+def test_an_event_comes_right_after_its_window_was_shown_however_much_audio_waits() -> None:
+    story: list[int] = []
+    spotter = Spotter(ScriptedModel(), hop_ms=20.0, tap=lambda window, _scores: story.append(window.end_sample))
+    spotter.write(AUDIO)
+    for event in spotter.events():
+        assert isinstance(event, Detection)
+        assert event.time_sample == story[-1]
+        assert spotter.windows == len(story)
+        assert spotter.scores.max() == np.float32(0.97)
 
 
 @pytest.mark.parametrize("length", [15_920, 16_000, 16_239, 16_240, 17_000])

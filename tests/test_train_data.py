@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -78,8 +79,46 @@ def test_a_folder_without_recordings_or_with_too_few_is_refused_with_the_fix(tmp
         data.word_rows(tmp_path)
     with pytest.raises(BadInputError, match="is no folder"):
         data.word_rows(tmp_path / "nowhere")
-    with pytest.raises(BadInputError, match="at least"):
+    with pytest.raises(BadInputError, match=r"keyword 'maybe' \(found: cat, dog, no, yes\)"):
         gather(folders, Recipe(keywords=("yes", "maybe")))
+
+
+def test_bad_files_are_listed_and_recorded_and_the_rest_is_used(
+    folders: Folders, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tmp_path / "words"
+    shutil.copytree(folders.words, words)
+    (words / "yes" / "speaker90_nohash_0.wav").write_text("no sound")
+    (words / "no" / "speaker91_nohash_0.m4a").touch()
+    made = gather(Folders(words=words, cache=tmp_path / "cache"), RECIPE).summary()
+    assert made["words"]["recordings"] == 160
+    assert {Path(p["path"]).name for p in made["passed_over"]} == {"speaker90_nohash_0.wav", "speaker91_nohash_0.m4a"}
+    assert made["split"]["by"] == {"speaker": 161}
+    told = capsys.readouterr().err
+    assert told.count("speaker90_nohash_0.wav: it cannot be read") == 1
+    assert "ffmpeg" in told
+
+
+def test_too_few_recordings_are_refused_after_saying_which_were_passed_over(
+    folders: Folders, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = tmp_path / "words"
+    shutil.copytree(folders.words, words)
+    for path in sorted((words / "yes").iterdir())[:30]:
+        path.write_bytes(b"")
+    with pytest.raises(BadInputError, match=r"training clips of 'yes' are too few \(10 recordings in all, 30 more"):
+        gather(Folders(words=words, cache=tmp_path / "cache"), RECIPE)
+    assert "30 files are passed over" in capsys.readouterr().err
+
+
+def test_a_split_that_is_not_by_speaker_is_said_loudly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, hz in (("yes", 900), ("no", 2_500)):
+        (tmp_path / "words" / name).mkdir(parents=True)
+        for number in range(30):
+            soundfile.write(tmp_path / "words" / name / f"recording-{number}.wav", word(hz + number), 16_000)
+    made = gather(Folders(words=tmp_path / "words", cache=tmp_path / "cache"), RECIPE)
+    assert "WARNING: 60 of 60 recordings are split by file" in capsys.readouterr().err
+    assert made.summary()["split"]["by"] == {"file": 60}
 
 
 def test_the_word_is_found_in_its_recording() -> None:

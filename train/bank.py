@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,13 +24,14 @@ import soxr
 from spotter.arrays import Floats
 from spotter.frontend import Frontend
 from spotter.settings import SAMPLE_RATE, FrontendConfig, as_dict
-from train.augment.room import draw_room, in_room
+from train.augment.room import draw_room, in_room, measured_room
 from train.data import Row
 from train.progress import track
 
 QUIET = 12  # quiet frames remembered per recording: its floor is grown from them
 _CHUNK = 256  # recordings that a worker takes at once
 _LONGEST_S = 900.0  # of one recording
+_HALL_SHARE = 0.2  # of the copies in a room, where responses were recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,20 +67,35 @@ def read(path: Path) -> Floats:
 
 
 def build(
-    rows: Sequence[Row], config: FrontendConfig, cache: Path, *, rooms: int = 0, seed: int = 0, what: str = "recordings"
+    rows: Sequence[Row],
+    config: FrontendConfig,
+    cache: Path,
+    *,
+    rooms: int = 0,
+    halls: Sequence[Path] = (),
+    seed: int = 0,
+    what: str = "recordings",
 ) -> Bank:
-    """Compute, or read from the cache, the bank of `rows`; each also `rooms` times in a drawn room."""
+    """Compute, or read from the cache, the bank of `rows`; each also `rooms` times in a drawn room.
+
+    halls : recorded room responses, which take the place of some of the drawn ones
+    """
     if not rows:
         return empty(config)
-    key = json.dumps(
-        ["bank-3", as_dict(config), rooms, seed, [(str(r.path), r.path.stat().st_size) for r in rows]], sort_keys=True
-    )
+    files = [*(r.path for r in rows), *(halls if rooms else ())]
+    key = json.dumps(["bank-4", as_dict(config), rooms, seed, [_identity(p) for p in files]], sort_keys=True)
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     if not (folder / "done").exists():
-        _compute(rows, config, folder, rooms, seed, what)
+        _compute(rows, config, folder, (rooms, tuple(halls)), seed, what)
     index = np.load(folder / "index.npz")
     frames = np.load(folder / "frames.npy", mmap_mode=None)
     return Bank(frames=frames, **{name: index[name] for name in index.files})
+
+
+def _identity(path: Path) -> tuple[str, int, int]:
+    """What tells that a file is the same as before, however its path was written."""
+    about = path.stat()
+    return str(path.resolve()), about.st_size, about.st_mtime_ns
 
 
 def empty(config: FrontendConfig) -> Bank:
@@ -87,8 +105,11 @@ def empty(config: FrontendConfig) -> Bank:
     return Bank(np.empty((0, config.bins), np.float32), none, none, none, none, np.empty(0, np.float32), quiet, none)
 
 
-def _compute(rows: Sequence[Row], config: FrontendConfig, folder: Path, rooms: int, seed: int, what: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+_Rooms: TypeAlias = tuple[int, tuple[Path, ...]]  # copies of each recording, recorded responses to draw from
+
+
+def _compute(rows: Sequence[Row], config: FrontendConfig, folder: Path, rooms: _Rooms, seed: int, what: str) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
     jobs = [
         ([r.path for r in rows[at : at + _CHUNK]], config, rooms, seed + at, at) for at in range(0, len(rows), _CHUNK)
     ]
@@ -107,14 +128,23 @@ def _compute(rows: Sequence[Row], config: FrontendConfig, folder: Path, rooms: i
     names = ("start", "length", "word_start", "word_end", "level", "quiet", "row")
     types = (np.intp, np.intp, np.intp, np.intp, np.float32, np.intp, np.intp)
     arrays = {n: np.asarray(c, t) for n, c, t in zip(names, columns, types, strict=True)}
-    np.save(folder / "frames.npy", np.concatenate(frames))
-    np.savez(folder / "index.npz", **arrays)  # type: ignore[arg-type]
-    (folder / "done").touch()
+    new = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+    new.mkdir(parents=True, exist_ok=True)
+    np.save(new / "frames.npy", np.concatenate(frames))
+    np.savez(new / "index.npz", **arrays)  # type: ignore[arg-type]
+    (new / "done").touch()
+    try:
+        new.rename(folder)
+    except OSError:
+        if not (folder / "done").exists():
+            raise
+        shutil.rmtree(new)  # another process was faster
 
 
-def _worker(job: tuple[list[Path], FrontendConfig, int, int, int]) -> list[tuple[Floats, int]]:
-    paths, config, rooms, seed, first = job
+def _worker(job: tuple[list[Path], FrontendConfig, _Rooms, int, int]) -> list[tuple[Floats, int]]:
+    paths, config, (rooms, halls), seed, first = job
     frontend, rng = Frontend(config), np.random.default_rng(seed)
+    measured = [measured_room(read(path)) for path in halls]
     out = []
     for at, path in enumerate(paths):
         try:
@@ -122,7 +152,9 @@ def _worker(job: tuple[list[Path], FrontendConfig, int, int, int]) -> list[tuple
         except soundfile.LibsndfileError:
             continue
         out.append((frontend.energies(samples), first + at))
-        out.extend((frontend.energies(in_room(samples, draw_room(rng))), first + at) for _ in range(rooms))
+        for _ in range(rooms):
+            hall = measured[rng.integers(len(measured))] if measured and rng.random() < _HALL_SHARE else draw_room(rng)
+            out.append((frontend.energies(in_room(samples, hall)), first + at))
     return out
 
 

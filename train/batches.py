@@ -8,7 +8,7 @@ or silence elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,10 @@ import numpy.typing as npt
 from spotter.arrays import Floats
 from spotter.settings import SILENCE, UNKNOWN
 from train.augment import colour, masks
-from train.augment.noise import draw_synthetic
+from train.augment.level import draw_levels
+from train.augment.mixup import blend, draw_mixup
+from train.augment.noise import draw_notes, draw_synthetic
+from train.augment.shift import draw_ends
 from train.bank import QUIET
 from train.codes import Codes
 from train.pools import FULL_SCALE, Ints, Pools
@@ -47,17 +50,17 @@ class Mixer:
         self._ends = context - 1 + stride * np.arange(outputs)  # last frame of each output's window
         bins = pools.frames.shape[1]
         self._warps = colour.warps(bins, np.linspace(0.88, 1.14, 14).astype(np.float32))
-        self._keywords = [pools.by_word[w] for w in labels if w in pools.by_word and w not in (UNKNOWN, SILENCE)]
-        others = sorted(set(pools.by_word) - set(labels))
-        self._others = [pools.by_word[w] for w in others]
-        weight = np.array(
-            [len(pools.by_word[w]) ** 0.5 * mixing.other_weights.get(w, 1.0) for w in others], dtype=float
-        )
-        self._other_weight = weight / weight.sum() if others else weight
+        keywords = [w for w in labels if w not in (UNKNOWN, SILENCE)]
+        self._keywords = [pools.by_word[w] for w in keywords if w in pools.by_word]
+        self._said_keywords = [pools.said[w] for w in keywords if w in pools.said]
+        weights = mixing.other_weights
+        self._others = _Others({w: i for w, i in pools.by_word.items() if w not in labels}, weights)
+        self._said_others = _Others({w: i for w, i in pools.said.items() if w not in labels}, weights)
+        self._aligned = _Others(pools.aligned, weights)
         has = {
             _KEYWORD: bool(self._keywords),
-            _OTHER: bool(others),
-            _FRAGMENT: len(pools.fragments) > 0,
+            _OTHER: bool(self._others),
+            _FRAGMENT: bool(len(pools.fragments) or self._aligned),
             _SPEECH: len(pools.speech) > 0,
             _NOISE: True,  # synthetic where there are no recordings
             _HARD: len(pools.hard) > 0,
@@ -66,7 +69,8 @@ class Mixer:
         self._shares = _normal([w * has[kind] for kind, w in enumerate(wanted)])
         self._second_shares = _normal([w * has[kind] for kind, w in enumerate((0.4, 0.4, 0.2))])
         # Synthetic noise, recorded noise, other voices.
-        self._noise_shares = _normal([0.3, 0.5 * (len(pools.noise) > 0), 0.2 * has[_SPEECH]])
+        recorded = (1.0 - mixing.voices) * 0.6 * (len(pools.noise) > 0)
+        self._noise_shares = _normal([(1.0 - mixing.voices) * 0.4, recorded, mixing.voices * has[_SPEECH]])
 
     def draw(self, rng: np.random.Generator, n: int) -> Batch:
         """Return a batch of `n` sequences in the recipe's shares."""
@@ -83,13 +87,22 @@ class Mixer:
             if count:
                 self._running(rng, kind, power[at : at + count], codes[at : at + count])
             at += count
-        gains = colour.draw_gains(rng, n, power.shape[2])
-        power *= gains
-        warped = rng.random(n) < self.mixing.warp
+        mixing = self.mixing
+        if mixing.mixup:
+            blend(power, codes, draw_mixup(rng, n, share=mixing.mixup))
+        power *= colour.draw_gains(
+            rng,
+            n,
+            power.shape[2],
+            tilt_db=mixing.tilt_db,
+            ripple_db=mixing.ripple_db,
+            band_limit=mixing.band_limit,
+        )
+        warped = rng.random(n) < mixing.warp
         for row in np.flatnonzero(warped):
             power[row] = power[row] @ self._warps[rng.integers(len(self._warps))]
         frames = np.log(power + np.float32(1e-6))
-        masks.mask(rng, frames, share=self.mixing.mask, value=float(np.log(1e-6)) / 2)
+        masks.mask(rng, frames, share=mixing.mask, value=float(np.log(1e-6)) / 2)
         order = rng.permutation(n)
         return Batch(frames[order], codes[order])
 
@@ -99,18 +112,17 @@ class Mixer:
         n, pools = len(kinds), self.pools
         main = np.array([self._item(rng, k) for k in kinds], np.intp)
         rate = np.where(rng.random(n) < self.mixing.stretch, rng.uniform(0.82, 1.2, n), 1.0)
-        first, last = self._ends[0] - 40, self._ends[-1] - 10
-        end = rng.integers(first, last, n)
+        end = draw_ends(rng, n, self._ends[0] - 40, self._ends[-1] - 10, share=self.mixing.shift)
         t = np.arange(self.length)
         floor = pools.frames[pools.quiet[main][np.arange(n)[:, None], rng.integers(0, QUIET, (n, self.length))]]
-        self._lay(power, floor, main, end, rate, whole=kinds != _FRAGMENT)
+        self._lay(power, floor, main, end, rate, whole=pools.whole[main])
         self._judge(codes, main, end, kinds)
         # A digital silence around the recording, as in files that are padded with zeros.
         bare = np.flatnonzero(rng.random(n) < self.mixing.bare)
         for row in bare:
             a = end[row] - (pools.word_end[main[row]] - 1) / rate[row]
             power[row, (t < a) | (t > a + pools.length[main[row]] / rate[row])] = 0.0
-        loudness = self._level(rng, n) * FULL_SCALE
+        loudness = draw_levels(rng, pools.level[main] / FULL_SCALE, share=self.mixing.level) * FULL_SCALE
         power *= (loudness / (pools.level[main] + 1e-9)).astype(np.float32)[:, None, None]
         second = np.flatnonzero(rng.random(n) < self.mixing.second)
         if len(second):
@@ -149,10 +161,16 @@ class Mixer:
         codes[rows] = np.where(old == self.codes.nothing, own, old)
 
     def _item(self, rng: np.random.Generator, kind: int) -> int:
+        mixing = self.mixing
         if kind == _KEYWORD:
-            pool = self._keywords[rng.integers(len(self._keywords))]
+            by_voices = bool(self._said_keywords and mixing.said_keywords) and rng.random() < mixing.said_keywords
+            words = self._said_keywords if by_voices else self._keywords
+            pool = words[rng.integers(len(words))]
         elif kind == _OTHER:
-            pool = self._others[rng.choice(len(self._others), p=self._other_weight)]
+            by_voices = bool(self._said_others and mixing.said_others) and rng.random() < mixing.said_others
+            pool = (self._said_others if by_voices else self._others).draw(rng)
+        elif self._aligned and (not len(self.pools.fragments) or rng.random() < mixing.aligned):
+            pool = self._aligned.draw(rng)
         else:
             pool = self.pools.fragments
         return int(pool[rng.integers(len(pool))])
@@ -212,16 +230,24 @@ class Mixer:
         mean = power.sum(axis=2).mean(axis=1)
         if kind == _NOISE:
             made = np.flatnonzero(rng.random(n) < (0.5 if len(self.pools.noise) else 1.0))
-            power[made] = draw_synthetic(rng, len(made), self.length, power.shape[2])
+            power[made] = self._made_up(rng, len(made), power.shape[2])
             mean[made] = 1.0
             loudness = 10 ** (rng.uniform(-85.0, -18.0, n) / 10) * FULL_SCALE
             codes[:] = self.codes.silence
-            codes[rng.random(n) < 0.3] = self.codes.nothing
+            codes[rng.random(n) < self.mixing.noise_open] = self.codes.nothing
         else:
-            loudness = self._level(rng, n) * FULL_SCALE
+            loudness = draw_levels(rng, (mean / FULL_SCALE).astype(np.float32), share=self.mixing.level) * FULL_SCALE
         power *= (loudness / (mean + 1e-9)).astype(np.float32)[:, None, None]
         if kind != _NOISE:
-            self._noise(rng, loudness, power, low=3.0, quiet_share=0.6)
+            self._noise(rng, loudness, power, low=3.0, quiet_share=self.mixing.running_clean)
+
+    def _made_up(self, rng: np.random.Generator, n: int, bins: int) -> Floats:
+        """Noise that no recording holds, some of it notes."""
+        sound = draw_synthetic(rng, n, self.length, bins)
+        if self.mixing.notes:
+            rows = np.flatnonzero(rng.random(n) < self.mixing.notes)
+            sound[rows] = draw_notes(rng, len(rows), self.length, bins)
+        return sound
 
     def _somewhere(self, rng: np.random.Generator, stretches: Ints, n: int) -> Ints:
         """First frames of `n` sequences within the stretches, longer ones more often."""
@@ -229,12 +255,6 @@ class Mixer:
         pick = rng.choice(len(stretches), n, p=room / room.sum())
         first = stretches[pick, 0] + (rng.random(n) * room[pick]).astype(np.intp)
         return np.asarray(np.clip(first, 0, len(self.pools.frames) - self.length), np.intp)
-
-    def _level(self, rng: np.random.Generator, n: int) -> npt.NDArray[np.float64]:
-        """Mean square of a word or of speech, drawn between -60 and -12 dBFS, mostly above -45."""
-        return np.asarray(
-            10 ** (np.where(rng.random(n) < 0.15, rng.uniform(-60, -45, n), rng.uniform(-45, -12, n)) / 10)
-        )
 
     def _noise(
         self,
@@ -256,7 +276,7 @@ class Mixer:
                 continue
             db = snr_db[kind == k]
             if k == 0:
-                sound = draw_synthetic(rng, len(rows), length, bins)
+                sound = self._made_up(rng, len(rows), bins)
             else:
                 if k == 2:
                     db = np.maximum(db, 8.0)  # a voice as loud as the word would be a second speaker
@@ -264,6 +284,23 @@ class Mixer:
                 sound = self.pools.frames[first[:, None] + np.arange(length)]
             gain = loudness[rows] / 10 ** (db / 10) / (sound.sum(axis=2).mean(axis=1) + 1e-9)
             power[rows] += sound * gain.astype(np.float32)[:, None, None]
+
+
+class _Others:
+    """Words that are no keywords: rare ones are drawn less often, but more often than they occur."""
+
+    def __init__(self, items: Mapping[str, Ints], weights: Mapping[str, float]) -> None:
+        self._items = [items[w] for w in sorted(items)]
+        weight = np.array([len(items[w]) ** 0.5 * weights.get(w, 1.0) for w in sorted(items)], dtype=float)
+        self._sums = np.cumsum(weight)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def draw(self, rng: np.random.Generator) -> Ints:
+        """Draw a word; return its items."""
+        at = int(np.searchsorted(self._sums, rng.random() * self._sums[-1], side="right"))
+        return self._items[min(at, len(self._items) - 1)]
 
 
 def _normal(shares: Sequence[float]) -> npt.NDArray[np.float64]:

@@ -1,24 +1,43 @@
 """Folders of recordings to rows: path, word, speaker, split.
 
 A speaker is on one side of the split only. Words follow the layout and the hash rule of Speech
-Commands (Warden 2018, arXiv:1804.03209): WORD/SPEAKER_nohash_N.ext; other recordings are split by
-the same rule on the name of their speaker's folder or, for noise, of the file.
+Commands (Warden 2018, arXiv:1804.03209): WORD/SPEAKER_nohash_N.ext, or what `train.splits` makes of
+other names; other recordings are split by the same rule on the name of their speaker's folder or, for
+noise, of the file.
 """
 
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from spotter.errors import BadInputError
+from train.splits import Named, Split, Splitting, divide, split_of
 
-AUDIO = frozenset((".wav", ".flac", ".ogg", ".opus", ".mp3", ".aiff", ".aif"))
-Split = Literal["training", "validation", "testing"]
-_MOST_PER_WORD = 2**27 - 1  # of the data set's own rule
+__all__ = ["AUDIO", "FOREIGN", "Row", "Split", "Words", "foreign_files", "noise_rows", "phrase_rows", "split_of"]
+__all__ += ["speech_rows", "word_rows", "words"]
+
+AUDIO = frozenset(
+    (
+        ".wav",
+        ".wave",
+        ".flac",
+        ".ogg",
+        ".oga",
+        ".opus",
+        ".mp3",
+        ".aiff",
+        ".aif",
+        ".aifc",
+        ".au",
+        ".caf",
+        ".w64",
+        ".rf64",
+    )
+)
+FOREIGN = frozenset((".m4a", ".aac", ".wma", ".amr", ".webm", ".mp4", ".3gp"))  # sound that libsndfile cannot read
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +50,40 @@ class Row:
     split: Split
 
 
-def split_of(speaker: str, validation_percent: float = 10.0, testing_percent: float = 10.0) -> Split:
-    """Return the side of the split that a speaker is on, by the hash rule of Speech Commands."""
-    number = int(hashlib.sha1(speaker.encode(), usedforsecurity=False).hexdigest(), 16)
-    percent = (number % (_MOST_PER_WORD + 1)) * (100.0 / _MOST_PER_WORD)
-    if percent < validation_percent:
-        return "validation"
-    return "testing" if percent < validation_percent + testing_percent else "training"
+@dataclass(frozen=True, slots=True)
+class Words:
+    """Recordings of words and how they were split."""
+
+    rows: list[Row]
+    splitting: Splitting
+
+
+def words(folder: Path) -> Words:
+    """Rows of WORD/NAME and WORD/SESSION/NAME files, in the order of their names, and how they were split."""
+    paths, names = [], []
+    for word in _word_folders(folder):
+        for path in _audio(word):
+            paths.append(path)
+            names.append(Named(word.name, "", path.stem))
+        for session in _word_folders(word):
+            for path in sorted(p for p in session.rglob("*") if _is_audio(p)):
+                paths.append(path)
+                names.append(Named(word.name, session.name, path.stem))
+    if not paths:
+        raise BadInputError(f"no recordings in {folder}; give a folder with one folder of recordings per word")
+    speakers, sides, splitting = divide(names)
+    rows = [Row(p, n.word, s, side) for p, n, s, side in zip(paths, names, speakers, sides, strict=True)]
+    return Words(rows, splitting)
 
 
 def word_rows(folder: Path) -> list[Row]:
-    """Rows of WORD/SPEAKER_nohash_N files, in the order of their names."""
-    rows = []
-    for word in sorted(p for p in _listed(folder) if p.is_dir() and not p.name.startswith(("_", "."))):
-        for path in _audio(word):
-            speaker = path.stem.split("_nohash_")[0]
-            rows.append(Row(path, word.name, speaker, split_of(speaker)))
-    if not rows:
-        raise BadInputError(f"no recordings in {folder}; give a folder with one folder of recordings per word")
-    return rows
+    """Rows of recordings of words; `words` also says how they were split."""
+    return words(folder).rows
+
+
+def foreign_files(folder: Path) -> list[Path]:
+    """Files of sound in a folder of words whose formats cannot be read."""
+    return sorted(p for word in _word_folders(folder) for p in word.rglob("*") if p.suffix.lower() in FOREIGN)
 
 
 def phrase_rows(folder: Path) -> list[Row]:
@@ -98,6 +132,10 @@ def _keywords_in_speech(folder: Path) -> dict[str, tuple[str, str]]:
         return {row["path"]: (row["keywords"] or "", row["language"] or "") for row in rows}
 
 
+def _word_folders(folder: Path) -> list[Path]:
+    return sorted(p for p in _listed(folder) if p.is_dir() and not p.name.startswith(("_", ".")))
+
+
 def _listed(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise BadInputError(f"{folder} is no folder; give the folder that holds the recordings")
@@ -105,4 +143,8 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _audio(folder: Path) -> list[Path]:
-    return sorted(p for p in _listed(folder) if p.suffix.lower() in AUDIO)
+    return sorted(p for p in _listed(folder) if _is_audio(p))
+
+
+def _is_audio(path: Path) -> bool:
+    return path.suffix.lower() in AUDIO and not path.name.startswith(".")  # "._name.wav" is no sound

@@ -12,9 +12,11 @@ from spotter.decoder import Decoder
 from spotter.events import Detection
 from spotter.model import Model
 from spotter.pipeline import Spotter
-from spotter.settings import SAMPLE_RATE, UNKNOWN, DecoderConfig
+from spotter.settings import SAMPLE_RATE, SILENCE, UNKNOWN, DecoderConfig
+from train.answers import Answers
 from train.bank import read
 from train.data import Row
+from train.hearing import Hearing
 from train.metrics import Matched, match
 from train.progress import track
 from train.streams import Stream
@@ -97,6 +99,12 @@ def silences(rows: Sequence[Row], count: int, rng: np.random.Generator) -> list[
     return out
 
 
-def label_clips(model: Model, rows: Sequence[Row]) -> list[str]:
-    """The model's label of each clip."""
-    return [clip_label(model, read(r.path)) for r in track(rows, total=len(rows), what="clips")]
+def ask(hearing: Hearing, rows: Sequence[Row], pieces: Sequence[Floats] = ()) -> Answers:
+    """Hear clips, whose `word` is the label that is right, and pieces of noise, which are silence."""
+    model = hearing.model
+    scores = [hearing.scores(read(r.path)) for r in track(rows, total=len(rows), what="clips")]
+    scores += [hearing.scores(p) for p in pieces]
+    true = tuple(r.word for r in rows) + (SILENCE,) * len(pieces)
+    speakers = tuple(r.speaker for r in rows) + ("",) * len(pieces)
+    rows_of_scores = np.array(scores, np.float32).reshape(-1, len(model.labels))
+    return Answers(model.labels, model.keywords, true, speakers, rows_of_scores)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 import time
 from pathlib import Path
@@ -13,9 +11,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from train.batches import Batch, Mixer
+from train.batches import Mixer
 from train.codes import Codes
+from train.history import Looks
 from train.networks import network
+from train.networks.temporal import Temporal
 from train.pools import Pools
 from train.recipe import Recipe
 
@@ -54,65 +54,22 @@ def allowed_loss(codes: Codes) -> Any:
 
 
 class _Look(keras.callbacks.Callback):  # type: ignore[misc]
-    """After each stretch of steps: validation with the averaged weights; keeps the best; may stop."""
+    """After each stretch of steps a look with the averaged weights."""
 
-    def __init__(self, recipe: Recipe, codes: Codes, batches: list[Batch], folder: Path) -> None:
+    def __init__(self, recipe: Recipe, looks: Looks) -> None:
         super().__init__()
-        self._recipe, self._codes, self._batches, self._folder = recipe, codes, batches, folder
-        self._state = folder / "look.json"
-        state = json.loads(self._state.read_text()) if self._state.exists() else {"best": 1e9, "since": 0}
-        self.best, self._since = float(state["best"]), int(state["since"])
+        self._recipe, self._looks = recipe, looks
         self._began = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Look, keep, write down."""
-        own = [v.numpy() if hasattr(v, "numpy") else np.array(v) for v in self.model.trainable_variables]
+        """Look with the averages, then put the own weights back."""
+        own = [keras.ops.convert_to_numpy(v).copy() for v in self.model.trainable_variables]
         self.model.optimizer.finalize_variable_values(self.model.trainable_variables)
-        figures = validate(self.model, self._codes, self._batches)
-        if figures["loss"] < self.best:
-            self.best, self._since = figures["loss"], 0
-            self.model.save_weights(self._folder / "best.weights.h5")
-        else:
-            self._since += 1
-            if self._since >= self._recipe.patience:
-                self.model.stop_training = True
+        steps, loss = (epoch + 1) * self._recipe.check_every, (logs or {}).get("loss", float("nan"))
+        if not self._looks.look(self.model, steps, time.monotonic() - self._began, loss):
+            self.model.stop_training = True
         for variable, value in zip(self.model.trainable_variables, own, strict=True):
             variable.assign(value)
-        self._state.write_text(json.dumps({"best": self.best, "since": self._since}))
-        row = {
-            "steps": (epoch + 1) * self._recipe.check_every,
-            "seconds": round(time.monotonic() - self._began),
-            "training_loss": round((logs or {}).get("loss", float("nan")), 5),
-            **{f"validation_{k}": round(v, 5) for k, v in figures.items()},
-        }
-        path = self._folder / "history.csv"
-        fresh = not path.exists()
-        with path.open("a", newline="") as file:
-            writer = csv.DictWriter(file, row)
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
-        print("  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
-
-
-def validate(model: keras.Model, codes: Codes, batches: list[Batch]) -> dict[str, float]:
-    """Loss; share of keyword outputs given rightly; share of outputs without one that score one above 0.9."""
-    losses, right, wrong = [], [], []
-    keywords = [i for i in range(len(codes.table[0])) if i not in (codes.unknown, codes.silence)]
-    for batch in batches:
-        logits = np.asarray(model.predict_on_batch(batch.frames), np.float64)
-        p = np.exp(logits - logits.max(axis=-1, keepdims=True))
-        p /= p.sum(axis=-1, keepdims=True)
-        losses.append(-np.log((p * codes.table[batch.codes]).sum(axis=-1) + 1e-12).mean())
-        at = np.isin(batch.codes, keywords)
-        right.append(p.argmax(axis=-1)[at] == batch.codes[at])
-        none = (batch.codes == codes.nothing) | (batch.codes == codes.unknown) | (batch.codes == codes.silence)
-        wrong.append(p[none][:, keywords].max(axis=-1) > 0.9)
-    return {
-        "loss": float(np.mean(losses)),
-        "keywords": float(np.mean(np.concatenate(right))),
-        "false": float(np.mean(np.concatenate(wrong))),
-    }
 
 
 def fit(recipe: Recipe, training: Pools, validation: Pools, folder: Path, *, start: Path | None = None) -> keras.Model:
@@ -131,6 +88,13 @@ def fit(recipe: Recipe, training: Pools, validation: Pools, folder: Path, *, sta
     check = Mixer(validation, recipe.labels, recipe.mixing, **options)
     rng = np.random.default_rng(12_345)  # the same questions in every run
     batches = [check.draw(rng, recipe.batch) for _ in range(_VALIDATION_BATCHES)]
+    looks = Looks(recipe, mixer.codes, batches, folder)
+    if keras.backend.backend() == "torch" and isinstance(sizes, Temporal):
+        from train import compiled
+
+        compiled.fit(recipe, sizes, model, mixer, looks, folder)
+        model.load_weights(folder / "best.weights.h5")
+        return model
     schedule = keras.optimizers.schedules.CosineDecay(
         recipe.learning_rate / 20,
         max(1, recipe.steps - recipe.warm_up),
@@ -146,13 +110,12 @@ def fit(recipe: Recipe, training: Pools, validation: Pools, folder: Path, *, sta
         clipnorm=1.0,
     )
     model.compile(optimizer, allowed_loss(mixer.codes))
-    look = _Look(recipe, mixer.codes, batches, folder)
     backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False)
     done = _lines(folder / "history.csv")
     model.fit(
         Sequences(mixer, recipe, done),
         epochs=recipe.steps // recipe.check_every,
-        callbacks=[backup, look],
+        callbacks=[backup, _Look(recipe, looks)],
         verbose=1 if sys.stdout.isatty() else 2,  # a bar at a terminal, lines elsewhere
     )
     model.load_weights(folder / "best.weights.h5")
@@ -161,10 +124,3 @@ def fit(recipe: Recipe, training: Pools, validation: Pools, folder: Path, *, sta
 
 def _lines(path: Path) -> int:
     return max(0, len(path.read_text().splitlines()) - 1) if path.exists() else 0
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write what a run did, all at once or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(values, indent=2) + "\n", "utf-8")
-    part.replace(path)

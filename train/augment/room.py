@@ -36,3 +36,10 @@ def in_room(samples: Floats, room: Floats) -> Floats:
     """Return `samples` as heard in a room, with a tail of 0.35 s."""
     wet = fftconvolve(samples, room)[: len(samples) + int(_TAIL_S * SAMPLE_RATE)]
     return np.asarray(wet, np.float32)
+
+
+def measured_room(response: Floats) -> Floats:
+    """A recorded impulse response, cut at its direct sound and brought to gain 1 there, as `draw_room` gives them."""
+    first = int(np.argmax(np.abs(response)))
+    room = response[first : first + SAMPLE_RATE]
+    return np.asarray(room / (room[0] if room.size and room[0] else 1.0), np.float32)

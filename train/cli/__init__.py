@@ -8,11 +8,18 @@ import sys
 from collections.abc import Sequence
 
 from spotter.errors import SpotterError
+from train.cli.trouble import sentence
 
 STEPS = {
+    "explore": "look at recordings and listen to them before training",
     "fit": "train a model from folders of recordings",
-    "evaluate": "measure a model on clips: accuracy, confusion matrix",
+    "evaluate": "measure a model on clips: accuracy, speakers, calibration, noise and rooms",
+    "predict": "say what a model hears in sound files, as text, JSON or picture",
     "evaluate-stream": "measure a model on streams: recall, false accepts per hour, delay",
+    "mine": "keep the places in speech without keywords that fool a model",
+    "ablate": "measure what each augmentation is worth, in short runs",
+    "compare": "train several networks on the same recordings and compare them in a table",
+    "words": "find or make thousands of other words: by alignment, by synthesis",
     "export": "write a model folder from the weights of a run",
 }
 
@@ -42,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SpotterError as error:
         print(f"train: {error}", file=sys.stderr)
         return error.exit_code
-    except ModuleNotFoundError as error:
-        if error.name not in ("tensorflow", "keras", "scipy", "matplotlib"):
-            raise
-        print(f"train: {error.name} is missing; install it with: pip install 'spotter-kws[train]'", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("train: stopped; the same command goes on from the last checkpoint", file=sys.stderr)
         return 0
+    except Exception as error:
+        if not (told := sentence(error)):
+            raise
+        print(f"train: {told}", file=sys.stderr)
+        return 1

@@ -1,31 +1,84 @@
-"""Measure a model on one-second clips of the validation speakers: accuracy, confusion matrix.
+"""Measure a model on one-second clips of the validation speakers.
 
 A clip gets the label that `Model.predict` scores highest: heard alone in silence, at the moment that
-says most about it.
+says most about it. Printed are accuracy over all labels and among the keywords, the confusion matrix,
+calibration, and how the worst tenth of the speakers fares. With --speech also the share of windows of
+running speech without keywords in which one is heard. With --out a folder gets report.json, report.md
+and pictures, and the clips are heard again in noise and rooms, faint and too loud, over a telephone.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+from train.cli.data_arguments import add_data_arguments, background_noise, data_folder
 
 EXAMPLE = """example:
-  python -m train evaluate models/commands data/words --noise data/noise --picture confusion.png"""
+  python -m train evaluate models/commands data/words --noise data/noise --speech data/speech --out runs/measured"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the step takes."""
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder")
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder with one folder of recordings per word")
-    parser.add_argument("--noise", type=Path, nargs="+", default=[], help="folders of noise, for the label silence")
+    add_data_arguments(parser)
+    parser.add_argument(
+        "--noise", type=Path, nargs="+", default=[], help="folders of noise, for the label silence and to lay under"
+    )
+    parser.add_argument("--speech", type=Path, help="running speech: SPEAKER/NAME files, and a table FOLDER.tsv if any")
+    parser.add_argument(
+        "--rir", type=Path, nargs="+", default=[], help="folders of room responses, besides the simulated rooms"
+    )
     parser.add_argument("--split", choices=("training", "validation", "testing"), default="validation")
-    parser.add_argument("--picture", type=Path, help="write the confusion matrix there, as PNG")
+    parser.add_argument(
+        "--network", default="model.tflite", metavar="FILE", help="file of the model, such as model.int8.tflite"
+    )
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write report.json, report.md and pictures there")
+    parser.add_argument(
+        "--per-condition",
+        type=int,
+        default=600,
+        metavar="N",
+        help="clips for the conditions, with --out (default: 600; 0: none); give fewer where there is no stream form",
+    )
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="write the confusion matrix there")
+    parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
+    parser.add_argument("--force", action="store_true", help="replace an existing --out")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and print."""
-    print(clip_report(args.model, args.data, tuple(args.noise), split=args.split, picture=args.picture))
+    """Measure, print, write."""
+    from train.measure import Measured, check_out, measure, write
+    from train.report import clip_lines, further_lines
+
+    check_out(args.out, force=args.force)
+    args.data = data_folder(args)
+    args.noise = background_noise(args, args.data)
+    wanted = Measured(
+        model=args.model,
+        data=args.data,
+        noise=tuple(args.noise),
+        speech=args.speech,
+        rir=tuple(args.rir),
+        split=args.split,
+        network=args.network,
+        per_condition=args.per_condition if args.out else 0,
+        seed=args.seed,
+    )
+    report = measure(wanted)
+    if args.out:
+        report["command"] = _command(args)
+        write(report, args.out)
+    print("\n".join([*clip_lines(report), *further_lines(report)]))
+    _say(report["unreadable"])
+    if args.picture:
+        _picture(report, args.picture)
+        print(f"\npicture: {args.picture}")
+    if args.out:
+        print(f"\nreport: {args.out / 'report.md'}")
     return 0
 
 
@@ -33,60 +86,43 @@ def clip_report(
     folder: Path, data: Path, noise: Sequence[Path] = (), *, split: str = "validation", picture: Path | None = None
 ) -> str:
     """Accuracy over all labels and among the keywords, and the confusion matrix, as text."""
-    import numpy as np
+    from train.measure import Measured, measure
+    from train.report import clip_lines
 
-    from spotter.model import Model
-    from spotter.settings import SILENCE, UNKNOWN
-    from train import metrics
-    from train.data import noise_rows, word_rows
-    from train.evaluate import clip_label, clips, label_clips, silences
-
-    model = Model.open(folder)
-    rng = np.random.default_rng(0)
-    rows = clips([r for r in word_rows(data) if r.split == split], model.keywords, rng)
-    true = [r.word for r in rows]
-    given = label_clips(model, rows)
-    quiet = [r for r in noise_rows(noise) if r.split == ("training" if split == "training" else "validation")]
-    if quiet:
-        pieces = silences(quiet, sum(t == UNKNOWN for t in true), rng)
-        true += [SILENCE] * len(pieces)
-        given += [clip_label(model, p) for p in pieces]
-    table = metrics.confusion(true, given, model.labels)
-    hits, total = int(np.trace(table)), int(table.sum())
-    mine = [model.labels.index(k) for k in model.keywords]
-    among, of = int(np.diag(table)[mine].sum()), int(table[mine].sum())
-    lines = [
-        f"{split} speakers, {total} clips, {len(model.labels)} labels: {_share(hits, total)}",
-        f"the {len(mine)} keywords: {_share(among, of)}",
-        "",
-        _table(table, model.labels),
-    ]
+    report = measure(Measured(model=folder, data=data, noise=tuple(noise), split=split))
+    _say(report["unreadable"])
+    lines = clip_lines(report)
     if picture:
-        from train.pictures import confusion_matrix
-
-        confusion_matrix(table, model.labels, picture)
+        _picture(report, picture)
         lines.append(f"\npicture: {picture}")
     return "\n".join(lines)
 
 
-def _share(hits: int, of: int) -> str:
-    from train.metrics import share_limits
-
-    low, high = share_limits(hits, of)
-    return f"{hits / max(1, of):.1%} right (95% limits {low:.1%} to {high:.1%})"
-
-
-def _table(table: object, labels: Sequence[str]) -> str:
+def _picture(report: dict[str, Any], path: Path) -> None:
     import numpy as np
 
-    from train.metrics import precision_recall_f1
+    from train.pictures import confusion_matrix
 
-    counts = np.asarray(table)
-    figures = precision_recall_f1(counts)
-    wide = max(len(w) for w in labels) + 1
-    out = [f"{'said':<{wide}}" + "".join(f"{w[:7]:>8}" for w in labels) + "  precision  recall      F1"]
-    for label, row, (precision, recall, f1) in zip(labels, counts, figures, strict=True):
-        out.append(
-            f"{label:<{wide}}" + "".join(f"{n:>8}" for n in row) + f"     {precision:6.1%}  {recall:6.1%}  {f1:6.1%}"
-        )
-    return "\n".join(out)
+    confusion = report["clips"]["confusion"]
+    confusion_matrix(np.array(confusion["rows_said_columns_given"]), confusion["labels"], path)
+
+
+def _say(unreadable: Sequence[str]) -> None:
+    import sys
+
+    for line in unreadable:
+        print(f"train: left out: {line}", file=sys.stderr)
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command as it can be typed again, without what only says where results go."""
+    words = ["python", "-m", "train", "evaluate", str(args.model), str(args.data)]
+    for name in ("noise", "rir"):
+        if folders := getattr(args, name):
+            words += [f"--{name}", *map(str, folders)]
+    if args.speech:
+        words += ["--speech", str(args.speech)]
+    for name, default in (("split", "validation"), ("network", "model.tflite"), ("per_condition", 600), ("seed", 0)):
+        if getattr(args, name) != default:
+            words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
+    return shlex.join([*words, "--out", str(args.out)])

@@ -25,6 +25,7 @@ class Temporal:
     stride: int = 2
     dilations: tuple[int, ...] = (1, 1, 2, 2)
     smoothing: int = 25  # outputs
+    dropout: float = 0.1  # of whole channels, before the smoothing
 
     @property
     def window_frames(self) -> int:
@@ -42,8 +43,9 @@ class Temporal:
         """Frames between two outputs."""
         return self.stride
 
-    def build(self, frames: int | None, bins: int, labels: int, *, dropout: float = 0.1) -> keras.Model:
+    def build(self, frames: int | None, bins: int, labels: int, *, dropout: float | None = None) -> keras.Model:
         """Frames (batch, frames, bins) to logits (batch, outputs, labels)."""
+        dropout = self.dropout if dropout is None else dropout
         x = inputs = layers.Input((frames, bins), name="frames")
         # Log-mel values lie between -14 and 6; this brings them to about -1.5..3.
         x = layers.Rescaling(1 / 4, offset=2.0, name="scale")(x)
@@ -66,6 +68,14 @@ class Temporal:
         )(x)
         x = layers.Conv1D(labels, 1, name="logits")(x)
         return keras.Model(inputs, x, name="temporal")
+
+    def inference(self, trained: keras.Model) -> keras.Model:
+        """Window form: (1, context, bins) to softmax scores (1, labels)."""
+        return inference(self, trained)
+
+    def streaming(self, trained: keras.Model) -> keras.Model:
+        """Stream form: new frames and state to scores and new state."""
+        return streaming(self, trained)
 
 
 def _norm(name: str) -> Any:
