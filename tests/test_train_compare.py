@@ -70,10 +70,11 @@ def test_the_table_has_a_row_for_each_network_with_what_it_costs_and_hears(compa
 
 
 @needs_tensorflow
-def test_a_network_of_whole_windows_learns_from_one_judgement_a_sequence_of_words_near_and_far(compared: Path) -> None:
+def test_a_network_of_whole_windows_learns_from_one_judgement_a_sequence_and_looks_fit_a_short_run(
+    compared: Path,
+) -> None:
     recipe = result(compared, "ds_cnn")["settings"]["recipe"]
     assert (recipe["outputs"], recipe["rounds"], recipe["steps"], recipe["check_every"]) == (1, 0, 16, 2)
-    assert recipe["mixing"]["shift"] > 1
 
 
 @needs_tensorflow
