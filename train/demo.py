@@ -42,7 +42,7 @@ class Line:
 SCRIPT: Final = (
     Line("yes", "af_heart", 1.0, -22.0, 1.5),
     Line("no", "am_michael", 1.0, -24.0, 1.8),
-    Line("up", "af_alloy", 1.0, -20.0, 1.5),
+    Line("up!", "af_alloy", 1.0, -20.0, 1.5),
     Line("down", "am_fenrir", 0.9, -26.0, 1.3),
     Line("left", "af_bella", 1.0, -23.0, 2.0),
     Line(SENTENCE, "bm_george", 1.0, -25.0, 1.8),
@@ -83,7 +83,8 @@ def compose(takes: Sequence[tuple[Line, Floats]], rng: np.random.Generator) -> t
         pieces += [np.zeros(start - at - speech.start, np.float32), louder[: speech.stop]]
         at = start + speech.stop - speech.start
         if " " not in line.text:
-            words.append({"word": line.text, "start": round(start / SAMPLE_RATE, 3), "end": round(at / SAMPLE_RATE, 3)})
+            word = line.text.rstrip("!")
+            words.append({"word": word, "start": round(start / SAMPLE_RATE, 3), "end": round(at / SAMPLE_RATE, 3)})
     pieces.append(np.zeros(round(TAIL_S * SAMPLE_RATE), np.float32))
     audio = np.concatenate(pieces)
     return audio + np.float32(10.0 ** (ROOM_DBFS / 20.0)) * pink(len(audio), rng), words
