@@ -30,7 +30,7 @@ import json, sys
 from pathlib import Path
 import numpy as np, keras
 from spotter.settings import TUTORIAL, FrontendConfig
-from train.export import _convert
+from train.export import convert
 from train.networks import network, judgements
 from train.networks.bc_resnet import SubSpectralNorm
 
@@ -52,7 +52,7 @@ for name in names:
             setattr(layer, momentum, 0.0)
     model(frames, training=True)
     logits = model(frames, training=False)
-    data = _convert(sizes.inference(model))
+    data = convert(sizes.inference(model))
     (out / f"{name}.tflite").write_bytes(data)
     np.savez(out / f"{name}.npz", frames=frames, scores=np.asarray(keras.ops.softmax(logits))[:, 0])
     facts[name] = {

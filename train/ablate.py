@@ -22,7 +22,7 @@ from spotter.pipeline import hop_for
 from train.data import Row
 from train.evaluate import Scored, judge, score
 from train.recipe import Mixing, Recipe
-from train.streams import Stream, speech, words_in_noise
+from train.streams import Stream, draw_words, speech, words_in_noise
 
 SNRS_DB = (None, 10.0, 0.0)
 THRESHOLDS = (*(round(0.05 * n, 2) for n in range(4, 20)), 0.97, 0.98, 0.99, 0.995)
@@ -158,12 +158,7 @@ def stream_figures(
     rng = np.random.default_rng(asked.seed)
     said: dict[str, _Streams] = {}
     for snr_db in SNRS_DB if noise else SNRS_DB[:1]:
-        some: list[Row] = []
-        for keyword in model.keywords:
-            own = [r for r in words if r.word == keyword]
-            some += [own[i] for i in rng.permutation(len(own))[: asked.per_word]]
-        others = [r for r in words if r.word not in model.keywords]
-        some += [others[i] for i in rng.permutation(len(others))[: 2 * len(some) // 3]]
+        some = draw_words(words, model.keywords, asked.per_word, rng)
         stream = words_in_noise(some, noise, rng, snr_db=snr_db)
         said["quiet" if snr_db is None else f"{snr_db:.0f} dB"] = [(stream, score(model, stream.samples))]
     running = [(s, score(model, s.samples)) for s in speech(spoken)]

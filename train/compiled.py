@@ -1,4 +1,4 @@
-"""The same loop, three times as fast on a processor: one compiled PyTorch step over the Keras model's own weights.
+"""The same loop in a third of the processor time: one compiled PyTorch step over the Keras model's own weights.
 
 With `KERAS_BACKEND=torch` a Keras model's variables are PyTorch tensors. A step through Keras calls
 hundreds of small operations; here forward, loss and backward are compiled as two, in bfloat16 where

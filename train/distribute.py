@@ -20,7 +20,7 @@ from spotter.errors import BadInputError
 from train.batches import Mixer
 from train.checkpoints import Checkpoints
 from train.cluster import Cluster, all_there, cluster
-from train.fit import allowed_loss
+from train.fit import adamw, allowed_loss
 from train.history import Looks
 from train.networks import judgements, network
 from train.pools import Pools
@@ -223,13 +223,4 @@ class SummedAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
 
 
 def _optimizer(recipe: Recipe) -> Any:
-    schedule = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20,
-        max(1, recipe.steps - recipe.warm_up),
-        alpha=0.01,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=recipe.warm_up,
-    )
-    return SummedAdamW(
-        schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=recipe.averaging, clipnorm=1.0
-    )
+    return adamw(recipe, SummedAdamW)

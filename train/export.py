@@ -69,7 +69,7 @@ def export(
         window, stream = sizes.inference(trained), sizes.streaming(trained)
         files = [WINDOW_NETWORK] + ([STREAM_NETWORK] if stream is not None else [])
         for name, form in zip(files, (window, stream), strict=False):
-            (folder / name).write_bytes(_convert(form))
+            (folder / name).write_bytes(convert(form))
         if card:
             (folder / "CARD.md").write_text(card, "utf-8")
         manifest = {
@@ -88,7 +88,7 @@ def export(
         write_manifest(folder, manifest, files)
         figures = agreement(trained, Model.open(folder))
         if representative is not None:
-            (folder / INT8_NETWORK).write_bytes(_convert(window, representative))
+            (folder / INT8_NETWORK).write_bytes(convert(window, representative))
             files.append(INT8_NETWORK)
         if windows is not None:
             write_manifest(folder, manifest, files)
@@ -111,7 +111,7 @@ def _check_frames(frames: Floats | None, context_frames: int, bins: int) -> None
         raise BadInputError(f"windows of shape {frames.shape} do not fit; give (windows, {context_frames}, {bins})")
 
 
-def _convert(model: keras.Model, representative: Floats | None = None) -> bytes:
+def convert(model: keras.Model, representative: Floats | None = None) -> bytes:
     """Convert; with representative windows to whole numbers inside (per channel), float32 in and out.
 
     Post-training quantisation: Jacob et al. 2018, arXiv:1712.05877.

@@ -53,6 +53,18 @@ def allowed_loss(codes: Codes) -> Any:
     return loss
 
 
+def adamw(recipe: Recipe, kind: Any = keras.optimizers.AdamW) -> Any:
+    """The optimizer of a recipe: warm-up, half a cosine (`schedule.learning_rate`), averaged weights."""
+    schedule = keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 20,
+        max(1, recipe.steps - recipe.warm_up),
+        alpha=0.01,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=recipe.warm_up,
+    )
+    return kind(schedule, weight_decay=recipe.weight_decay, use_ema=True, ema_momentum=recipe.averaging, clipnorm=1.0)
+
+
 class _Look(keras.callbacks.Callback):  # type: ignore[misc]
     """After each stretch of steps a look with the averaged weights."""
 
@@ -95,21 +107,7 @@ def fit(recipe: Recipe, training: Pools, validation: Pools, folder: Path, *, sta
         compiled.fit(recipe, sizes, model, mixer, looks, folder)
         model.load_weights(folder / "best.weights.h5")
         return model
-    schedule = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20,
-        max(1, recipe.steps - recipe.warm_up),
-        alpha=0.01,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=recipe.warm_up,
-    )
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=recipe.weight_decay,
-        use_ema=True,
-        ema_momentum=recipe.averaging,
-        clipnorm=1.0,
-    )
-    model.compile(optimizer, allowed_loss(mixer.codes))
+    model.compile(adamw(recipe), allowed_loss(mixer.codes))
     backup = keras.callbacks.BackupAndRestore(str(folder / "backup"), delete_checkpoint=False)
     done = _lines(folder / "history.csv")
     model.fit(

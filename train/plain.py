@@ -99,10 +99,10 @@ def fit(settings: Plain, training: Clips, validation: Clips, folder: Path) -> ke
 
 def export(settings: Plain, trained: keras.Model, out: Path, training: Mapping[str, Any]) -> None:
     """Write a model folder whose labels are the keywords alone: whatever it hears, it calls one of them."""
-    from train.export import _convert
+    from train.export import convert
 
     out.mkdir(parents=True, exist_ok=True)
-    (out / WINDOW_NETWORK).write_bytes(_convert(settings.network.inference(trained)))
+    (out / WINDOW_NETWORK).write_bytes(convert(settings.network.inference(trained)))
     values = {
         "name": out.name,
         "labels": list(settings.keywords),

@@ -38,6 +38,16 @@ def span(samples: Floats) -> tuple[int, int]:
     return int(loud[0]) * _FRAME, int(loud[-1] + 1) * _FRAME
 
 
+def draw_words(rows: Sequence[Row], keywords: Sequence[str], per_word: int, rng: np.random.Generator) -> list[Row]:
+    """Draw so many clips of each keyword at most, and two other words for every three of them."""
+    some: list[Row] = []
+    for keyword in keywords:
+        own = [r for r in rows if r.word == keyword]
+        some += [own[i] for i in rng.permutation(len(own))[:per_word]]
+    others = [r for r in rows if r.word not in keywords]
+    return some + [others[i] for i in rng.permutation(len(others))[: 2 * len(some) // 3]]
+
+
 def words_in_noise(
     rows: Sequence[Row], noise: Sequence[Row], rng: np.random.Generator, *, snr_db: float | None
 ) -> Stream:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,3 +23,8 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write what a step did, all at once or not at all."""
     write_text(path, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+
+
+def typed() -> str:
+    """The command that runs, as it was typed, to be written down beside what it made."""
+    return shlex.join(["python", "-m", "train", *sys.argv[1:]])

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spotter.errors import BadInputError
+from train.cli.fit import add_material_arguments, folders_of
 
 if TYPE_CHECKING:
     from train.ablate import Asked
@@ -36,12 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("data", type=Path, metavar="DATA", help="folder with one folder of recordings per word")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs and the table: runs/ablation")
     parser.add_argument("--recipe", type=Path, default=Path(__file__).parent.parent / "recipes" / "commands.toml")
-    parser.add_argument("--speech", type=Path, required=True, help="running speech: SPEAKER/NAME files")
-    parser.add_argument("--noise", type=Path, nargs="+", default=[], help="folders of noise and music")
-    parser.add_argument("--phrases", type=Path, help="PHRASE/NAME files that are no keywords")
-    parser.add_argument("--synthetic", type=Path, help="words said by synthetic voices: WORD/VOICE_nohash_N files")
-    parser.add_argument("--aligned", type=Path, metavar="TSV", help="table of where words lie in the speech")
-    parser.add_argument("--rir", type=Path, nargs="+", default=[], help="folders of recorded room responses")
+    add_material_arguments(parser)
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="what to switch (default: all, in turn)")
     parser.add_argument("--steps", type=int, default=1_500, help="of each run (default: 1500)")
     parser.add_argument("--seed", type=int, help="in the place of the recipe's")
@@ -58,32 +54,24 @@ def run(args: argparse.Namespace) -> int:
     from train import recipe as recipes
     from train.ablate import Asked, chosen, run_entries, table
     from train.compare_plan import recipe_for
-    from train.material import Folders
-    from train.written import write_json, write_text
+    from train.written import typed, write_json, write_text
 
+    if args.speech is None:
+        raise BadInputError("false accepts are counted in running speech; give --speech a folder of it")
     entries = chosen(args.only)
     if args.steps < 1 or args.per_word < 1 or not 0.0 < args.threshold < 1.0 or args.false_per_hour <= 0.0:
         raise BadInputError("--steps, --per-word and --false-per-hour take numbers above 0, --threshold one below 1")
     recipe = recipes.read(args.recipe)
     recipe = recipe_for(recipe, recipe.network, seed=recipe.seed if args.seed is None else args.seed, steps=args.steps)
     asked = Asked(threshold=args.threshold, false_per_hour=args.false_per_hour, per_word=args.per_word)
-    folders = Folders(
-        words=args.data,
-        cache=args.features or args.out.parent / "features",
-        speech=args.speech,
-        noise=tuple(args.noise),
-        phrases=args.phrases,
-        synthetic=args.synthetic,
-        aligned=args.aligned,
-        rirs=tuple(args.rir),
-    )
+    folders = folders_of(args, args.features or args.out.parent / "features")
     data = json.loads(json.dumps({**dataclasses.asdict(folders), "cache": ""}, default=str))
     if args.force:
         for entry in entries:
             shutil.rmtree(args.out / entry.name, ignore_errors=True)
     args.out.mkdir(parents=True, exist_ok=True)
     about = {
-        "command": "python -m train ablate",
+        "command": typed(),
         "recipe": json.loads(json.dumps(dataclasses.asdict(recipe), default=dict)),
         "asked": dataclasses.asdict(asked),
         "folders": data,
@@ -115,6 +103,7 @@ class _Runs:
         from spotter.settings import DecoderConfig
         from train.export import export
         from train.fit import fit
+        from train.written import typed
 
         keras.utils.clear_session()
         material = self._material(recipe)
@@ -123,7 +112,11 @@ class _Runs:
         trained = fit(recipe, material.pools(recipe, "training"), validation, folder)
         minutes = (time.monotonic() - began) / 60
         loss = self._loss(trained, validation)
-        about = {"command": "python -m train ablate", "data": material.summary(), "seed": recipe.seed}
+        about = {
+            "command": typed(),
+            "data": material.summary(),
+            "seed": recipe.seed,
+        }
         model_folder = folder / "model"
         export(recipe, folder / "best.weights.h5", model_folder, decoder=DecoderConfig(), training=about, force=True)
         return {

@@ -11,8 +11,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import shlex
-import sys
 from pathlib import Path
 
 from spotter.errors import BadInputError
@@ -57,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from train.compare_plan import Comparison
     from train.compare_table import results, table
     from train.costs import costs
-    from train.written import write_json, write_text
+    from train.written import typed, write_json, write_text
 
     comparison = Comparison(
         folders=folders_of(args, args.features or args.out.parent / "features"),
@@ -66,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         minutes=args.minutes,
         steps=args.steps,
         force=args.force,
-        command=shlex.join(["python", "-m", "train", *sys.argv[1:]]),
+        command=typed(),
     )
     args.out.mkdir(parents=True, exist_ok=True)
     runs = Runs(comparison)

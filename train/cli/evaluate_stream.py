@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from train.data import noise_rows, speech_rows, word_rows
     from train.evaluate import score
     from train.progress import track
-    from train.streams import speech, words_in_noise
+    from train.streams import draw_words, speech, words_in_noise
 
     model = Model.open(args.model)
     hop = hop_for(model, args.hop)
@@ -56,12 +56,7 @@ def run(args: argparse.Namespace) -> int:
     words = [r for r in word_rows(args.data) if r.split == "validation"]
     said = {}
     for snr in _SNRS_DB:
-        chosen = []
-        for keyword in model.keywords:
-            mine = [r for r in words if r.word == keyword]
-            chosen += [mine[i] for i in rng.permutation(len(mine))[: args.per_word]]
-        others = [r for r in words if r.word not in model.keywords]
-        chosen += [others[i] for i in rng.permutation(len(others))[: 2 * len(chosen) // 3]]
+        chosen = draw_words(words, model.keywords, args.per_word, rng)
         stream = words_in_noise(chosen, noise, rng, snr_db=snr)
         said["quiet" if snr is None else f"{snr:.0f} dB"] = [(stream, score(model, stream.samples, hop_ms=args.hop))]
     rows = [r for r in speech_rows(args.speech, model.keywords) if r.split == "validation"]
