@@ -28,7 +28,7 @@ from spotter.model import Model
 from tests.fakes import FakeSoundDevice, FakeStream, ScriptedModel, recording
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from spotter.arrays import Floats
 
@@ -445,6 +445,24 @@ def test_a_person_at_a_terminal_sees_more(monkeypatch: pytest.MonkeyPatch, talk:
     shown = terminal.getvalue()
     assert "yes  0.97" in shown
     assert "dBFS" in shown if speaking else "100%" in shown
+
+
+@pytest.mark.usefixtures("scripted")
+def test_the_bar_of_a_file_is_full_at_the_end_even_where_nothing_was_heard_last(
+    monkeypatch: pytest.MonkeyPatch, talk: str
+) -> None:
+    def silent(listener: Listener, _tick_s: float | None = None) -> Iterator[None]:
+        for _ in whole(listener):
+            pass
+        yield from ()
+
+    whole = Listener.events
+    monkeypatch.setattr(Listener, "events", silent)
+    monkeypatch.setenv("TERM", "xterm")
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert main(["--input", talk]) == 0
+    assert "100%" in terminal.getvalue()
 
 
 @pytest.mark.usefixtures("scripted")

@@ -212,6 +212,9 @@ class _Session:
                         if listener.spotter:
                             with writing():
                                 output.tick(listener.spotter)
+                    if listener.spotter:  # what came after the last event: a file ends at 100%
+                        with writing():
+                            output.tick(listener.spotter)
             except BrokenPipeError:
                 wanted = False  # nobody listens any more: a quiet end
                 raise
