@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from spotter.explain import Moment
     from spotter.pipeline import Network, Spotter
     from spotter.settings import DecoderConfig
     from spotter.sources import LiveSource, Source
@@ -77,6 +78,8 @@ class Listener:
         hop_for(self.model, hop_ms)  # says what is wrong with it before a device is opened
         self.hop_ms = hop_ms
         self.source: Source | LiveSource = _microphone(device, self.hop_used_ms) if source is None else source
+        # Is shown each window's decision with its reasons, in the thread that listens; set it before `start`.
+        self.explain: Callable[[Moment], object] | None = None
         self._by_keyword: dict[str, list[Callable[[Detection], object]]] = {}
         self._on_gap: list[Callable[[Gap], object]] = []
         self._run: Run | None = None
@@ -156,7 +159,13 @@ class Listener:
                 if error is not None:
                     _log.error("the run before had failed: %s", error, exc_info=error)
             self._run = Run(
-                self.model, self.source, self._calls_for, hop_ms=self.hop_ms, decoder=self.decoder, seconds=seconds
+                self.model,
+                self.source,
+                self._calls_for,
+                hop_ms=self.hop_ms,
+                decoder=self.decoder,
+                seconds=seconds,
+                explain=self.explain,
             )
 
     def stop(self, *, wait: bool = True) -> None:

@@ -13,6 +13,7 @@ from spotter.arrays import Floats
 from spotter.decoder import Decoder
 from spotter.errors import BadInputError
 from spotter.events import Detection, Event, Gap
+from spotter.explain import Moment
 from spotter.resample import Resampler
 from spotter.ring import Lost, Ring
 from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
@@ -77,6 +78,9 @@ class Spotter:
         How far the reader may fall behind the writer before audio is lost.
     tap : callable, optional
         Is shown each window and its scores, shape (labels,), both valid during the call only.
+    explain : callable, optional
+        Is shown each window's decision with its reasons, before the events of that window come;
+        `spotter.explainer.Explainer.see` is one. Reasons are worked out only where this is given.
     """
 
     def __init__(
@@ -90,12 +94,14 @@ class Spotter:
         padded: bool = False,
         ring_seconds: float = 8.0,
         tap: Callable[[Window, Floats], None] | None = None,
+        explain: Callable[[Moment], object] | None = None,
     ) -> None:
         self.labels, self.keywords = model.labels, model.keywords
         self.hop_samples = hop_for(model, hop_ms)
         self._rate = sample_rate
         self._padded = padded
         self._tap = tap
+        self._explain = explain
         self._resampler = Resampler(sample_rate, channels)  # also says what is wrong with rate or channels
         self.ring = Ring(int(sample_rate * ring_seconds), channels)
         self._windows = Windows(model.frontend, model.context, self.hop_samples)
@@ -243,7 +249,11 @@ class Spotter:
                 if self._tap is not None:
                     self._tap(stretch.window(number), self.scores)
                 end = stretch.end_sample + number * stretch.hop_samples
-                for fired in self._decoder.step(self.scores, end, stretch.loudest_dbfs[number]):
+                loudest, floor = stretch.loudest_dbfs[number], stretch.floor_dbfs[number]
+                heard = self._decoder.step(self.scores, end, loudest, floor)
+                if self._explain is not None:
+                    self._explain(self._moment(end, loudest))
+                for fired in heard:
                     self.detections += 1
                     yield self._detection(fired.keyword, fired.score, stretch.window(number))
 
@@ -255,6 +265,10 @@ class Spotter:
             return self._many.score_hops(stretch.frames, len(stretch))
         windows = (stretch.window(number) for number in range(len(stretch)))
         return (self._scorer.score(window.frames, window.new) for window in windows)
+
+    def _moment(self, end_sample: int, loudest_dbfs: float) -> Moment:
+        verdicts = self._decoder.verdicts(self.scores, end_sample)
+        return Moment(end_sample, loudest_dbfs, self.scores.copy(), self.smoothed.copy(), verdicts)
 
     def _detection(self, keyword: str, score: float, window: Window) -> Detection:
         first, last = word_span(window.frames, self._windows.config)

@@ -18,6 +18,7 @@ from spotter.sources import LiveSource, Source
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
+    from spotter.explain import Moment
     from spotter.pipeline import Network
 
 _log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Run:
         hop_ms: float | None,
         decoder: DecoderConfig,
         seconds: float | None,
+        explain: Callable[[Moment], object] | None = None,
     ) -> None:
         self.source = source
         self.callbacks = CallbackThread(self.stop)
@@ -70,6 +72,7 @@ class Run:
                 hop_ms=hop_ms,
                 decoder=decoder,
                 padded=not is_live(source) and source.padded,
+                explain=explain,
             )
             if is_live(source):
                 source.start(self.spotter.ring, self._doorbell)

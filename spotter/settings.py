@@ -93,6 +93,11 @@ class DecoderConfig:
     rearm: float = 0.6  # a keyword may fire again once below this share of its threshold
     margin: float = 0.1  # how far a keyword must be ahead of `_unknown_` and of every other keyword
     refractory_ms: float = 500.0  # after an event a keyword does not fire again for so long
+    # Noise makes the network less sure of words, and of what only sounds like them: a lower threshold
+    # costs no more false accepts there. Noise is where loud and quiet moments are no further apart.
+    noise_share: float = 1.0  # of its threshold suffices a keyword in noise; 1: no difference
+    noise_db: float = 15.0  # loudest hop over the floor of the last 1.5 s: noise, up to this
+    quiet_db: float = 30.0  # no noise, from this on; in between a straight line
 
     def __post_init__(self) -> None:
         """Refuse numbers out of range."""
@@ -103,6 +108,11 @@ class DecoderConfig:
             raise BadInputError(f"rearm {self.rearm!r} is out of range; give a share between 0 and 1")
         if not 0.0 <= self.margin < 1.0:
             raise BadInputError(f"margin {self.margin!r} is out of range; give a number from 0 to below 1")
+        if not (0.0 < self.noise_share <= 1.0 and 0.0 <= self.noise_db < self.quiet_db <= 120.0):
+            raise BadInputError(
+                f"noise_share {self.noise_share!r}, noise_db {self.noise_db!r} or quiet_db {self.quiet_db!r} is out of "
+                "range; give a share above 0 up to 1, and 0 <= noise_db < quiet_db <= 120"
+            )
         if not (0.0 <= self.smooth_ms <= 1_000.0 and 0.0 <= self.refractory_ms <= 60_000.0):
             raise BadInputError(
                 f"smooth_ms {self.smooth_ms!r} or refractory_ms {self.refractory_ms!r} is out of range; "
@@ -112,6 +122,11 @@ class DecoderConfig:
     def threshold_of(self, keyword: str) -> float:
         """Return the threshold that holds for a keyword."""
         return self.thresholds.get(keyword, self.threshold)
+
+    def share_in_noise(self, contrast_db: float) -> float:
+        """Return the share of a threshold that suffices where the loudest hop is so far over the floor."""
+        noise = (self.quiet_db - contrast_db) / (self.quiet_db - self.noise_db)
+        return 1.0 - (1.0 - self.noise_share) * min(1.0, max(0.0, noise))
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> DecoderConfig:

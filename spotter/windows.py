@@ -10,6 +10,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,10 @@ from spotter.arrays import Floats
 from spotter.frontend import StreamingFrontend
 from spotter.settings import FrontendConfig
 
+SILENT_DBFS: Final = -120.0  # no level is lower
+_LOUDEST_S = 1.0
+_FLOOR_S = 1.5  # words have pauses in that
+_FLOOR_MEAN_S = 0.1  # a shorter lull is no pause, and the same at every hop
 _AT_ONCE_S = 1.0  # the front-end costs least in blocks of 0.1 s or more; files come in large ones
 
 
@@ -33,6 +38,7 @@ class Window:
     new: int
     level_dbfs: float  # root mean square of the window's last hop
     loudest_dbfs: float  # of the hops of the window's last second; decisions fall after the word, maybe in dead silence
+    floor_dbfs: float = SILENT_DBFS  # of the quietest tenth of a second of its last second and a half
 
 
 @dataclass(slots=True)
@@ -50,6 +56,7 @@ class Stretch:
     new: int
     levels_dbfs: list[float]  # of each window, as in `Window`
     loudest_dbfs: list[float]
+    floor_dbfs: list[float]
 
     def __len__(self) -> int:
         """Return how many windows these are."""
@@ -64,6 +71,7 @@ class Stretch:
             new=self.new,
             level_dbfs=self.levels_dbfs[number],
             loudest_dbfs=self.loudest_dbfs[number],
+            floor_dbfs=self.floor_dbfs[number],
         )
 
 
@@ -79,7 +87,10 @@ class Windows:
             raise ValueError(f"a context of {context_samples} or a hop of {hop_samples} samples is no whole frames")
         self._hop_frames = hop_samples // config.hop_samples
         self._frontend = StreamingFrontend(config, self._context, self._hop_frames, _AT_ONCE_S)
-        self._levels: deque[float] = deque(maxlen=max(1, config.sample_rate // hop_samples))
+        hops_per_s = config.sample_rate / hop_samples
+        self._levels: deque[float] = deque(maxlen=max(1, int(_LOUDEST_S * hops_per_s)))
+        self._powers: deque[float] = deque(maxlen=max(1, round(_FLOOR_MEAN_S * hops_per_s)))
+        self._means: deque[float] = deque(maxlen=max(1, round(_FLOOR_S * hops_per_s)))
         self._frames = np.zeros((self._context + 4 * self._frontend.most_frames, config.bins), np.float32)
         self.begin(0)
 
@@ -114,29 +125,45 @@ class Windows:
         fresh = self._frontend.give(self._frames[have:after])
         if have:
             count, new = came // hop, min(hop, context)
-            levels = dbfs(fresh.reshape(count, -1))
+            heard = fresh.reshape(count, -1)
         else:
             count, new = 1, context
-            levels = self._levels_before(fresh)
-        loudest = []
-        for level in levels:
-            self._levels.append(level)
-            loudest.append(max(self._levels))
+            heard = self._begin_levels(fresh)
+        levels, loudest, floors = self._follow(powers(heard))
         end = self._end
         self._end = end + count * self.hop_samples
         frames = self._frames[after - context - (count - 1) * hop : after]
-        return Stretch(end, self.hop_samples, frames, hop, new, levels, loudest)
+        return Stretch(end, self.hop_samples, frames, hop, new, levels, loudest, floors)
 
-    def _levels_before(self, context: Floats) -> list[float]:
-        """Begin with the levels of the first window's last second; return that of its last hop."""
-        hops = max(1, min(len(context) // self.hop_samples, self._levels.maxlen or 1))
-        *before, last = dbfs(context[max(0, len(context) - hops * self.hop_samples) :].reshape(hops, -1))
-        self._levels.clear()
-        self._levels.extend(before)
-        return [last]
+    def _begin_levels(self, context: Floats) -> Floats:
+        """Begin with the levels of the first window's hops; return its last hop, shape (1, samples)."""
+        hops = max(1, min(len(context) // self.hop_samples, self._means.maxlen or 1))
+        rows = context[max(0, len(context) - hops * self.hop_samples) :].reshape(hops, -1)
+        for followed in (self._levels, self._powers, self._means):
+            followed.clear()
+        self._follow(powers(rows[:-1]))
+        return rows[-1:]
+
+    def _follow(self, hops: list[float]) -> tuple[list[float], list[float], list[float]]:
+        """Take the mean squares of hops; return of each its level, that of the loudest, and the floor, in dBFS."""
+        levels, loudest, floors = [], [], []
+        for power in hops:
+            self._powers.append(power)
+            self._means.append(sum(self._powers) / len(self._powers))
+            level = dbfs(power)
+            self._levels.append(level)
+            levels.append(level)
+            loudest.append(max(self._levels))
+            floors.append(dbfs(min(self._means)))
+        return levels, loudest, floors
 
 
-def dbfs(rows: Floats) -> list[float]:
-    """Root mean square of each row of samples in dB under full scale, -120 at least; shape (rows, samples)."""
+def powers(rows: Floats) -> list[float]:
+    """Mean square of each row of samples; shape (rows, samples)."""
     energies: list[float] = np.add.reduce(rows * rows, axis=1).tolist()
-    return [10.0 * math.log10(max(energy / rows.shape[1], 1e-12)) for energy in energies]
+    return [energy / rows.shape[1] for energy in energies]
+
+
+def dbfs(power: float) -> float:
+    """Mean square in dB under full scale, -120 at least."""
+    return 10.0 * math.log10(max(power, 1e-12))

@@ -17,7 +17,7 @@ from spotter.frontend import Frontend
 from spotter.model import Model
 from spotter.pipeline import Spotter, hop_for
 from spotter.recorded import spot
-from spotter.windows import Window, Windows, dbfs
+from spotter.windows import Window, Windows, dbfs, powers
 from tests.fakes import ScriptedModel, recording
 
 TINY = Path(__file__).parent / "data" / "models" / "tiny"
@@ -203,8 +203,26 @@ def test_windows_keep_their_frames_whatever_lies_before_them() -> None:
         fresh = next(iter(Windows(config, 15_920, 1_600).push(noise[begin : window.end_sample])))
         assert np.array_equal(window.frames, fresh.frames)
         assert window.level_dbfs == pytest.approx(
-            float(dbfs(noise[None, window.end_sample - 1_600 : window.end_sample])[0])
+            dbfs(powers(noise[None, window.end_sample - 1_600 : window.end_sample])[0])
         )
+
+
+@pytest.mark.parametrize("hop", [320, 1_600, 3_200])
+def test_the_floor_is_that_of_the_quietest_moment_of_a_second_and_a_half_whatever_the_hop(hop: int) -> None:
+    def windows() -> Windows:
+        return Windows(ScriptedModel().frontend, 15_920, hop)
+
+    noise = np.random.default_rng(3).standard_normal(64_000).astype(np.float32) * np.float32(0.01)
+    noise[16_000:24_000] *= np.float32(0.1)
+    seen = list(windows().push(noise))
+    for window in seen:
+        if 24_000 <= window.end_sample <= 40_000:
+            assert window.floor_dbfs == pytest.approx(-60.0, abs=0.7)
+        elif window.end_sample <= 16_000 or window.end_sample >= 24_000 + 24_000 + hop:
+            assert window.floor_dbfs == pytest.approx(-40.0, abs=0.7)
+    in_blocks = windows()
+    floors = [w.floor_dbfs for at in range(0, 64_000, 777) for w in in_blocks.push(noise[at : at + 777])]
+    assert floors == [w.floor_dbfs for w in seen]
 
 
 def test_a_hop_may_be_longer_than_what_a_window_sees() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from spotter.model import Model
 from spotter.recorded import spot
+from train.looks import looks_of
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow has no wheel for this Python"
@@ -81,6 +82,16 @@ def test_the_manifest_says_how_the_model_was_made(trained: Path) -> None:
     assert "fit" in manifest["training"]["command"]
     history = (trained / "runs" / "mine" / "round0" / "history.csv").read_text().splitlines()
     assert len(history) == 3
+
+
+def test_a_run_is_drawn_as_one_curve_with_the_steps_of_its_rounds_counted_on(trained: Path) -> None:
+    work = trained / "runs" / "mine"
+    assert (work / "history.png").read_bytes().startswith(b"\x89PNG")
+    looks = looks_of(work)
+    assert [look["steps"] for look in looks] == [8, 16, 24]
+    assert [look["round"] for look in looks] == [0, 0, 1]
+    assert all(look["validation_loss"] > 0 for look in looks)
+    assert looks_of(trained) == []
 
 
 def test_an_existing_model_is_not_overwritten_without_force(trained: Path, recordings: Path) -> None:

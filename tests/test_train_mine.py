@@ -38,7 +38,8 @@ def scored(*values: float, hop: int = 1_600) -> Scored:
     """Scores of "yes", one each hop; "no" has none."""
     scores = np.zeros((len(values), 4), np.float32)
     scores[:, 0] = values
-    return Scored((np.arange(len(values)) + 1) * hop, np.zeros(len(values), np.float32), scores, 1.0)
+    levels = np.zeros((2, len(values)), np.float32)
+    return Scored((np.arange(len(values)) + 1) * hop, levels[0], levels[1] - 90, scores, 1.0)
 
 
 # -- which places are kept -------------------------------------------------------------------

@@ -13,66 +13,87 @@ from spotter.events import Detection
 from spotter.model import Model
 from spotter.pipeline import Spotter
 from spotter.settings import SAMPLE_RATE, SILENCE, UNKNOWN, DecoderConfig
+from spotter.windows import Window
 from train.answers import Answers
 from train.bank import read
 from train.data import Row
 from train.hearing import Hearing
-from train.metrics import Matched, match
+from train.metrics import Matched, match, together
 from train.progress import track
 from train.streams import Stream
+
+_MORE = 2  # windows that are kept beside those that smoothing looks at
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
     """What a model said of a stream, kept so that settings can be tried without running it again.
 
-    ends : intp, shape (windows,), end samples. levels : float32, shape (windows,), dBFS.
+    ends : intp, shape (windows,), end samples. levels, floors : float32, shape (windows,), dBFS.
     scores : float32, shape (windows, labels).
     """
 
     ends: np.ndarray[tuple[int], np.dtype[np.intp]]
     levels: Floats
+    floors: Floats
     scores: Floats
     seconds: float
 
 
 def score(model: Model, samples: Floats, *, hop_ms: float | None = None, padded: bool = True) -> Scored:
     """Run the pipeline over samples; keep each window's scores."""
-    taps: list[tuple[int, float, Floats]] = []
-    spotter = Spotter(
-        model, hop_ms=hop_ms, padded=padded, tap=lambda w, s: taps.append((w.end_sample, w.loudest_dbfs, s.copy()))
-    )
+    taps: list[tuple[int, float, float, Floats]] = []
+
+    def tap(window: Window, scores: Floats) -> None:
+        taps.append((window.end_sample, window.loudest_dbfs, window.floor_dbfs, scores.copy()))
+
+    spotter = Spotter(model, hop_ms=hop_ms, padded=padded, tap=tap)
     for at in range(0, len(samples), SAMPLE_RATE):
         spotter.write(samples[at : at + SAMPLE_RATE])
         for _ in spotter.events():
             pass
     for _ in spotter.finish():
         pass
-    ends, levels, scores = zip(*taps, strict=True)
-    return Scored(np.array(ends), np.array(levels, np.float32), np.stack(scores), len(samples) / SAMPLE_RATE)
+    ends, levels, floors, scores = zip(*taps, strict=True)
+    heard = (np.array(levels, np.float32), np.array(floors, np.float32), np.stack(scores))
+    return Scored(np.array(ends), *heard, len(samples) / SAMPLE_RATE)
 
 
 def decode(model: Model, scored: Scored, config: DecoderConfig, hop_samples: int) -> list[Detection]:
     """Detections that a decoder with other settings makes of the same scores."""
     decoder = Decoder(model.labels, model.keywords, config, hop_samples)
     out: list[Detection] = []
-    for end, level, scores in zip(scored.ends.tolist(), scored.levels.tolist(), scored.scores, strict=True):
+    windows = zip(scored.ends.tolist(), scored.levels.tolist(), scored.floors.tolist(), scored.scores, strict=True)
+    for end, level, floor, scores in windows:
         out.extend(
             Detection(keyword=f.keyword, score=f.score, time_sample=end, start_sample=end - SAMPLE_RATE, end_sample=end)
-            for f in decoder.step(scores, end, level)
+            for f in decoder.step(scores, end, level, floor)
         )
     return out
 
 
+def worth_a_look(model: Model, scored: Scored, config: DecoderConfig) -> Scored:
+    """The windows that can change what is decided, and those about them that smoothing looks at.
+
+    A keyword can fire only where its smoothed score reaches the threshold, and be armed again only below a
+    share of it; where for longer than the smoothing no score reaches that share, nothing changes.
+    """
+    columns = [model.labels.index(k) for k in model.keywords]
+    if not len(scored.ends) or not columns:
+        return scored
+    lowest = 0.99 * config.noise_share * config.rearm * min(config.threshold_of(k) for k in model.keywords)
+    hop = int(np.diff(scored.ends[:2])[0]) if len(scored.ends) > 1 else 1
+    around = int(np.ceil(config.smooth_ms * SAMPLE_RATE / 1_000 / hop)) + _MORE
+    active = ~(scored.scores[:, columns].max(axis=1) < lowest)  # scores that are no numbers count
+    total = np.concatenate(([0], np.cumsum(active)))
+    at = np.arange(len(active))
+    keep = total[np.minimum(len(active), at + around + 1)] > total[np.maximum(0, at - around)]
+    return Scored(scored.ends[keep], scored.levels[keep], scored.floors[keep], scored.scores[keep], scored.seconds)
+
+
 def judge(model: Model, streams: Sequence[tuple[Stream, Scored]], config: DecoderConfig, hop_samples: int) -> Matched:
     """Match the detections of several streams with their words, all in one count."""
-    parts = [match(decode(model, s, config, hop_samples), stream.words, model.keywords) for stream, s in streams]
-    return Matched(
-        tuple(f for p in parts for f in p.found),
-        tuple(m for p in parts for m in p.missed),
-        tuple(d for p in parts for d in p.duplicates),
-        tuple(f for p in parts for f in p.false),
-    )
+    return together(match(decode(model, s, config, hop_samples), t.words, model.keywords) for t, s in streams)
 
 
 def clip_label(model: Model, samples: Floats) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -42,22 +44,91 @@ def match(detections: Sequence[Detection], words: Sequence[Word], keywords: Sequ
     """Give each keyword that was said its first detection from its start to a second after its end.
 
     A word's end is a convention (the last moment within 30 dB of its loudest), which noise in the
-    recording moves; so a decision may come before it.
+    recording moves; so a decision may come before it. Where a keyword is said again within that second,
+    and one of the two was missed, the detection belongs to the one whose end is nearer.
     """
     wanted = [w for w in words if w.word in keywords]
+    by_word: dict[str, list[int]] = {}
+    for i in sorted(range(len(wanted)), key=lambda i: wanted[i].start):
+        by_word.setdefault(wanted[i].word, []).append(i)
+    ends = {k: _latest_so_far([wanted[i].end for i in own]) for k, own in by_word.items()}
     taken: dict[int, Detection] = {}
     duplicates: list[Detection] = []
     false: list[Detection] = []
     for d in sorted(detections, key=lambda d: d.time_sample):
-        here = [i for i, w in enumerate(wanted) if w.word == d.keyword and w.start < d.time <= w.end + _LATE_S]
+        own = by_word.get(d.keyword, [])
+        first = bisect_left(ends.get(d.keyword, []), d.time - _LATE_S - 1e-6)  # those before are over
+        here = []
+        for i in own[first:]:
+            if wanted[i].start >= d.time:
+                break
+            if d.time <= wanted[i].end + _LATE_S:
+                here.append(i)
         free = [i for i in here if i not in taken]
         if free:
             taken[free[0]] = d
         else:
             (duplicates if here else false).append(d)
+    for own in by_word.values():
+        _move_to_nearer(taken, own, wanted)
     found = tuple((wanted[i], d) for i, d in sorted(taken.items()))
     missed = tuple(w for i, w in enumerate(wanted) if i not in taken)
     return Matched(found, missed, tuple(duplicates), tuple(false))
+
+
+def _latest_so_far(values: Sequence[float]) -> list[float]:
+    return list(accumulate(values, max))
+
+
+def _move_to_nearer(taken: dict[int, Detection], own: Sequence[int], wanted: Sequence[Word]) -> None:
+    """Hand a detection on to a later missed word of the same keyword where that one's end is nearer; none is lost."""
+    for at in range(len(own) - 1, -1, -1):
+        d = taken.get(own[at])
+        best = own[at]
+        for i in own[at + 1 :]:
+            if d is None or i in taken or wanted[i].start >= d.time:
+                break
+            if abs(d.time - wanted[i].end) < abs(d.time - wanted[best].end):
+                best = i
+        if d is not None and best != own[at]:
+            taken[best] = taken.pop(own[at])
+
+
+def together(parts: Iterable[Matched]) -> Matched:
+    """Several streams in one count."""
+    kept = list(parts)
+    return Matched(
+        tuple(f for p in kept for f in p.found),
+        tuple(m for p in kept for m in p.missed),
+        tuple(d for p in kept for d in p.duplicates),
+        tuple(f for p in kept for f in p.false),
+    )
+
+
+def blame(detection: Detection, words: Sequence[Word]) -> str:
+    """What was said where a keyword was reported wrongly: the last word begun that is over for a second at most.
+
+    "" where nothing was said, or nothing that the truth file names.
+    """
+    near = [w for w in words if w.start < detection.time <= w.end + _LATE_S]
+    return max(near, key=lambda w: w.start).word if near else ""
+
+
+def confusions(false: Iterable[tuple[Detection, Sequence[Word]]]) -> dict[str, dict[str, int]]:
+    """Count for each keyword that was reported wrongly what was said there; each with the words of its stream."""
+    counts: dict[str, dict[str, int]] = {}
+    for detection, words in false:
+        row = counts.setdefault(detection.keyword, {})
+        said = blame(detection, words)
+        row[said] = row.get(said, 0) + 1
+    return {k: dict(sorted(row.items(), key=lambda item: (-item[1], item[0]))) for k, row in sorted(counts.items())}
+
+
+def latency(delays: npt.NDArray[np.float64]) -> tuple[float, float] | None:
+    """Median and 95th percentile in seconds; None where nothing was found."""
+    if not delays.size:
+        return None
+    return float(np.median(delays)), float(np.percentile(delays, 95))
 
 
 def share_limits(hits: int, of: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -57,6 +57,31 @@ def label_bars(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
         figure.legend(loc="outside upper center", ncols=2, frameon=False)
 
 
+def learning_curve(looks: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Write the losses of a run and the share of keywords given rightly, look by look, as PNG.
+
+    looks : lines of history.csv, their steps counted from the start of the run
+    """
+    steps = [look["steps"] for look in looks]
+    rounds = [a["steps"] for a, b in itertools.pairwise(looks) if b.get("round") != a.get("round")]
+    with _drawing(path, figsize=(8, 3.2)) as figure:
+        loss, right = figure.subplots(1, 2)
+        for side, style in (("training", "o:"), ("validation", "o-")):
+            loss.plot(steps, [look[f"{side}_loss"] for look in looks], style, ms=3, label=f"{side} speakers")
+        loss.set_ylabel("loss")
+        right.plot(steps, [look["validation_keywords"] for look in looks], "o-", ms=3, color="tab:green")
+        right.set_ylabel("keyword judgements that are right")
+        for axes in (loss, right):
+            axes.set_ylim(0.0, None)
+            axes.set_xlabel("steps")
+            axes.grid(alpha=0.3)
+            axes.locator_params(axis="x", nbins=6)
+            for at, step in enumerate(rounds):
+                axes.axvline(step, color="gray", ls="--", lw=1, label=None if at else "mined, then learned on")
+        right.set_ylim(0.0, 1.0)
+        loss.legend(frameon=False, fontsize=8)
+
+
 def reliability_diagram(calibration: Mapping[str, Any], path: Path) -> None:
     """Write share right against winning score, and how many clips each bar stands for, as PNG."""
     bins = [b for b in calibration["bins"] if b["clips"]]
@@ -131,7 +156,8 @@ def heard_picture(
         figure.suptitle(title)
         _waveform(wave, samples)
         if len(frames):
-            spectrogram.imshow(frames.T, origin="lower", aspect="auto", extent=(0.0, length, 0.0, frames.shape[1]))
+            extent = (0.0, length, 0.0, float(frames.shape[1]))
+            spectrogram.imshow(frames.T, origin="lower", aspect="auto", extent=extent, cmap="magma")
         spectrogram.set_ylabel("band")
         colours = itertools.cycle(f"C{n}" for n in range(10) if n != 7)  # C7 is gray
         for at, label in enumerate(labels):

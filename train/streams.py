@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +30,11 @@ class Stream:
         return len(self.samples) / SAMPLE_RATE
 
 
+def audible(clip: Floats) -> bool:
+    """Whether anything can be heard in a clip of a word."""
+    return len(clip) >= _FRAME and bool(np.abs(clip).max() > 300 / 32_768)
+
+
 def span(samples: Floats) -> tuple[int, int]:
     """First and last sample (exclusive) of the 20 ms frames within 30 dB of the loudest."""
     frames = samples[: len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
@@ -49,22 +54,30 @@ def draw_words(rows: Sequence[Row], keywords: Sequence[str], per_word: int, rng:
 
 
 def words_in_noise(
-    rows: Sequence[Row], noise: Sequence[Row], rng: np.random.Generator, *, snr_db: float | None
+    rows: Sequence[Row],
+    noise: Sequence[Row],
+    rng: np.random.Generator,
+    *,
+    snr_db: float | None,
+    room: Callable[[Floats, np.random.Generator], Floats] | None = None,
 ) -> Stream:
     """The words of `rows` in drawn order, one every 2 to 6 s, each at `snr_db` over the noise under it.
 
     The ratio is that of the root mean squares over the word's span. None: a quiet room's tone only.
+    `room` makes of a word what is heard of it in a room; its span stays that of the word as it was said.
     """
     order = rng.permutation(len(rows))
     starts = np.cumsum(rng.uniform(2.0, 6.0, len(rows) + 1) * SAMPLE_RATE).astype(int)
     length = int(starts[-1] + 2 * SAMPLE_RATE)
-    samples = _noise(noise, rng, length) if snr_db is not None else _tone(rng, length)
+    samples = _noise(noise, rng, length) if snr_db is not None else room_tone(rng, length)
     words, at = [], 0
     for number in order:
         clip = read(rows[number].path)
-        if len(clip) < _FRAME or not np.abs(clip).max() > 300 / 32_768:
-            continue  # nothing can be heard in it
+        if not audible(clip):
+            continue
         first, last = span(clip)
+        if room is not None:
+            clip = room(clip, rng)
         start = int(starts[at])
         at += 1
         under = samples[start + first : start + last]
@@ -73,6 +86,7 @@ def words_in_noise(
         if snr_db is not None:
             gain = float(np.sqrt(np.mean(np.square(under)))) * 10 ** (snr_db / 20) / own
         gain = min(gain, 0.99 / float(np.abs(clip).max()))
+        clip = clip[: length - start]
         samples[start : start + len(clip)] += np.float32(gain) * clip
         words.append(Word(rows[number].word, (start + first) / SAMPLE_RATE, (start + last) / SAMPLE_RATE))
     return Stream(np.clip(samples, -1, 1), tuple(words))
@@ -93,6 +107,13 @@ def speech(rows: Sequence[Row]) -> Iterator[Stream]:
         yield Stream(np.concatenate(pieces), ())
 
 
+def in_noise(stream: Stream, noise: Sequence[Row], rng: np.random.Generator, snr_db: float) -> Stream:
+    """The stream `snr_db` over noise, both by the root mean squares of the whole."""
+    under = _noise(noise, rng, len(stream.samples))
+    ratio = float(np.sqrt(np.mean(np.square(stream.samples)) / np.mean(np.square(under))))
+    return Stream(np.clip(stream.samples + np.float32(ratio * 10 ** (-snr_db / 20)) * under, -1, 1), stream.words)
+
+
 def _noise(rows: Sequence[Row], rng: np.random.Generator, length: int) -> Floats:
     """Pieces of 20 s of the recordings in drawn order, at about -35 dBFS."""
     clips = [read(r.path) for r in rows]
@@ -106,5 +127,6 @@ def _noise(rows: Sequence[Row], rng: np.random.Generator, length: int) -> Floats
     return out[:length]
 
 
-def _tone(rng: np.random.Generator, length: int) -> Floats:
+def room_tone(rng: np.random.Generator, length: int) -> Floats:
+    """What a quiet room sounds like: white noise at -65 dBFS."""
     return rng.standard_normal(length, np.float32) * np.float32(10 ** (_ROOM_TONE_DBFS / 20))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from spotter.explain import Explanation
     from spotter.pipeline import Spotter
 
 
@@ -61,10 +62,31 @@ class Lines:
         if not self._as_json:
             print(line(event), flush=True)
             return
-        values = event.as_dict()
+        self._print_object(event.as_dict())
+
+    def explain(self, explanation: Explanation) -> None:
+        """Print why a keyword fired or was held back."""
+        if self._as_json:
+            self._print_object(explanation.as_dict())
+        else:
+            print(explanation.text(plain=not takes_blocks(sys.stdout.encoding)), flush=True)
+
+    def tick(self, spotter: Spotter) -> None:
+        """Nothing happened."""
+
+    def rest(self) -> None:
+        """No event will come any more."""
+
+    def _print_object(self, values: dict[str, Any]) -> None:
         if self._live:
             values["wall"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
         print_json(values)
 
-    def tick(self, spotter: Spotter) -> None:
-        """Nothing happened."""
+
+def takes_blocks(encoding: str | None) -> bool:
+    """Whether bars can be printed in an encoding."""
+    try:
+        "▁█".encode(encoding or "ascii")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True

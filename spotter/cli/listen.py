@@ -15,11 +15,11 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
+from spotter.cli import explain
 from spotter.cli.common import Parser, guarded, say, tell, version, writing
 
 if TYPE_CHECKING:
-    from spotter.cli.lines import Lines
-    from spotter.cli.terminal import FileView, LiveView
+    from spotter.cli.explaining import Explaining, Output
     from spotter.events import Event
     from spotter.listener import Listener
     from spotter.sources import LiveSource, Source
@@ -33,6 +33,8 @@ examples:
   spotter listen --threshold 0.6 --threshold stop=0.9
   spotter listen --input talk.mp3 --json           a recording, as fast as the machine can
   arecord -t raw -f S16_LE -r 16000 | spotter listen --input -
+  spotter listen --explain                         why, after each event and each near miss
+  spotter listen --input talk.wav --at 12.4 --explain-picture why.png
 
 exit codes: 0 done or Ctrl-C, also when nobody reads the output any more; 1 failed while running;
 2 bad arguments or input; 3 no usable microphone; 4 model unusable
@@ -78,6 +80,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="0..1, for every keyword or for one; may be repeated (default: the model's own)",
     )
     how.add_argument("--hop", type=float, metavar="MS", help="milliseconds between decisions (default: about 100)")
+    explain.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--list-devices", action="store_true", help="print the microphones and end")
     parser.add_argument("--list-models", action="store_true", help="print the models and end")
@@ -104,21 +107,24 @@ def run(options: argparse.Namespace) -> int:
 def _listen(options: argparse.Namespace, used: list[Source | LiveSource]) -> int:
     from spotter.errors import MicrophoneError
 
+    wanted = explain.Wanted(options)
     source = _source(options)
-    listener = _listener(options, source)
+    listener, explaining = _listener(options, source, wanted)
     used.append(listener.source)
     try:
-        return _Session(listener).run(options)
+        return _Session(listener, explaining).run(options)
     except MicrophoneError as error:
         if source is not None or not options.or_demo or listener.spotter is not None:
             raise
         say(f"{error}; this is the recording that ships with spotter")
     from spotter.sources.files import AudioFile
 
-    return _Session(_listener(options, AudioFile(DEMO))).run(options)
+    return _Session(*_listener(options, AudioFile(DEMO), wanted)).run(options)
 
 
-def _listener(options: argparse.Namespace, source: Source | LiveSource | None) -> Listener:
+def _listener(
+    options: argparse.Namespace, source: Source | LiveSource | None, wanted: explain.Wanted
+) -> tuple[Listener, Explaining | None]:
     from spotter.listener import Listener
     from spotter.model import Model
     from spotter.settings import with_threshold
@@ -127,7 +133,15 @@ def _listener(options: argparse.Namespace, source: Source | LiveSource | None) -
     model = Model.open(options.model)
     decoder = with_threshold(with_threshold(model.decoder, for_all, model.keywords), for_words, model.keywords)
     device = options.device if source is None else None
-    return Listener(model, device=device, source=source, hop_ms=options.hop, decoder=decoder)
+    listener = Listener(model, device=device, source=source, hop_ms=options.hop, decoder=decoder)
+    if not wanted:
+        return listener, None
+    from spotter.cli.explaining import Explaining
+    from spotter.pipeline import hop_for
+
+    explaining = Explaining(wanted, model, decoder, hop_for(model, options.hop), _length_s(source, options))
+    listener.explain = explaining.see
+    return listener, explaining
 
 
 def _source(options: argparse.Namespace) -> Source | None:
@@ -185,6 +199,7 @@ class _Session:
     """One run of the command, and what it counts."""
 
     listener: Listener
+    explaining: Explaining | None = None
     gaps: int = 0
     invalid_samples: int = 0
     invalid_places: int = 0
@@ -203,7 +218,7 @@ class _Session:
             )
             wanted = True
             try:
-                with _output(listener, options) as output:
+                with self._output(options) as output:
                     for event in listener.events(output.tick_s):
                         if event is not None:
                             self._count(event)
@@ -215,6 +230,8 @@ class _Session:
                     if listener.spotter:  # what came after the last event: a file ends at 100%
                         with writing():
                             output.tick(listener.spotter)
+                    with writing():
+                        output.rest()
             except BrokenPipeError:
                 wanted = False  # nobody listens any more: a quiet end
                 raise
@@ -224,6 +241,8 @@ class _Session:
                 finally:
                     if wanted:
                         self._say_counts()
+        if self.explaining and listener.spotter:
+            self.explaining.end(source, listener.spotter.position / 16_000)
         if self.invalid_places:
             places = "1 place" if self.invalid_places == 1 else f"{self.invalid_places} places"
             raise BadInputError(
@@ -231,6 +250,12 @@ class _Session:
                 f"{self.invalid_first_s:.4f} s, are NaN or infinite; they were left out, repair the recording"
             )
         return 0
+
+    def _output(self, options: argparse.Namespace) -> Output:
+        output = _output(self.listener, options)
+        if self.explaining:
+            return self.explaining.among(output)
+        return output
 
     def _count(self, event: Event) -> None:
         from spotter.events import Gap
@@ -256,7 +281,7 @@ class _Session:
         )
 
 
-def _output(listener: Listener, options: argparse.Namespace) -> Lines | LiveView | FileView:
+def _output(listener: Listener, options: argparse.Namespace) -> Output:
     from spotter.running import is_live
 
     source = listener.source
@@ -269,11 +294,16 @@ def _output(listener: Listener, options: argparse.Namespace) -> Lines | LiveView
 
     if live:
         return LiveView()
+    return FileView(Path(source.name).name, _length_s(source, options))
+
+
+def _length_s(source: Source | LiveSource | None, options: argparse.Namespace) -> float | None:
+    """Return how much there is to hear, where that is known."""
     frames = getattr(source, "frames", None)
-    length_s = frames / source.sample_rate if frames else None
+    length_s: float | None = frames / source.sample_rate if source and frames else None
     if options.seconds is not None:
         length_s = min(options.seconds, length_s or options.seconds)
-    return FileView(Path(source.name).name, length_s)
+    return length_s
 
 
 @contextmanager

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from spotter.explain import Explanation
     from spotter.pipeline import Spotter
 
 _CELLS: Final = 20  # of the level meter
@@ -49,9 +50,16 @@ class LiveView:
         """Print an event above the live line."""
         self._console.print(styled(event))
 
+    def explain(self, explanation: Explanation) -> None:
+        """Print why a keyword fired or was held back, above the live line."""
+        self._console.print(block(explanation, self._console))
+
     def tick(self, spotter: Spotter) -> None:
         """Redraw the live line."""
         self._live.update(self.line_for(spotter), refresh=True)
+
+    def rest(self) -> None:
+        """No event will come any more."""
 
     def line_for(self, spotter: Spotter) -> Text:
         """Return the live line."""
@@ -99,12 +107,26 @@ class FileView:
         """Print an event above the bar."""
         self._progress.console.print(styled(event))
 
+    def explain(self, explanation: Explanation) -> None:
+        """Print why a keyword fired or was held back, above the bar."""
+        console = self._progress.console
+        console.print(block(explanation, console))
+
     def tick(self, spotter: Spotter) -> None:
         """Redraw the bar."""
         self._progress.update(self._task, completed=spotter.position / SAMPLE_RATE)
         self._progress.refresh()
 
+    def rest(self) -> None:
+        """No event will come any more."""
+
 
 def styled(event: Event) -> Text:
     """Return an event's line in its colour."""
     return Text(line(event), "bold green" if isinstance(event, Detection) else "yellow")
+
+
+def block(explanation: Explanation, console: Console) -> Text:
+    """Return an explanation in its colour."""
+    text = explanation.text(plain=console.options.ascii_only)
+    return Text(text, "dim" if explanation.verdict.rule == "fired" else "dim yellow")

@@ -1,122 +1,192 @@
-"""Measure a model on streams mixed from recordings of the validation speakers.
+"""Measure a model on recordings with known words: found, false accepts per hour, duplicates, delay, DET curve.
 
-Keywords and other words, one every 2 to 6 s, in a quiet room and in noise at 10 and 0 dB; hours of
-running speech without keywords; noise alone. One line per threshold; the manifest's own settings first.
+STREAM is a recording with a truth file beside it (`python -m train stream` makes some), or a folder of such.
+Network scores are kept, so other settings of the decoder take a moment. The totals leave out TensorFlow's and
+MLPerf's streams, which are counted by their own rules as well.
+
+With a folder of word folders in the place of STREAM, and --speech and --noise, streams of the validation speakers
+are mixed in memory, and printed as one line per threshold.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
+
+from spotter.errors import BadInputError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from spotter.model import Model
     from spotter.settings import DecoderConfig
-    from train.evaluate import Scored
-    from train.streams import Stream
+    from train.stream_figures import Heard
+    from train.truth import Truth
 
-EXAMPLE = """example:
+EXAMPLE = """examples:
+  python -m train evaluate-stream models/commands runs/streams --out runs/report
   python -m train evaluate-stream models/commands data/words --speech data/speech --noise data/noise"""
 
-_THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)
-_SNRS_DB = (None, 10.0, 0.0)
+_DECODER = ("threshold", "smooth_ms", "margin", "rearm", "refractory_ms")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the step takes."""
     parser.add_argument("model", type=Path, metavar="MODEL", help="model folder")
-    parser.add_argument("data", type=Path, metavar="DATA", help="folder with one folder of recordings per word")
-    parser.add_argument("--speech", type=Path, required=True, help="running speech")
-    parser.add_argument("--noise", type=Path, nargs="+", required=True, help="folders of noise and music")
+    parser.add_argument("streams", type=Path, nargs="+", metavar="STREAM", help="recordings or folders; or DATA")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="write report.md, report.json and det.png there")
+    parser.add_argument("--force", action="store_true", help="replace an existing report")
+    parser.add_argument(
+        "--negatives", type=Path, nargs="+", default=[], metavar="RECORDING", help="hold no keyword, need no truth file"
+    )
     parser.add_argument("--hop", type=float, metavar="MS", help="hop in milliseconds (default: the listener's)")
-    parser.add_argument("--per-word", type=int, default=40, help="clips of each keyword and condition (default: 40)")
-    parser.add_argument("--smooth-ms", type=float, help="in the place of the manifest's")
-    parser.add_argument("--margin", type=float, help="in the place of the manifest's")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--network", default="model.tflite", metavar="FILE", help="file of the model to use")
+    parser.add_argument("--cache", type=Path, default=Path("runs/scores"), help="of scores (default: runs/scores)")
+    parser.add_argument("--jobs", type=int, default=2, help="processes that share the scoring (default: 2)")
+    settings = parser.add_argument_group("decoder settings, in the place of the manifest's")
+    settings.add_argument("--threshold", type=float, help="for every keyword")
+    settings.add_argument("--smooth-ms", type=float, metavar="MS")
+    settings.add_argument("--margin", type=float)
+    settings.add_argument("--rearm", type=float)
+    settings.add_argument("--refractory-ms", type=float, metavar="MS")
+    mixed = parser.add_argument_group("only where streams are mixed in memory")
+    mixed.add_argument("--speech", type=Path, help="running speech")
+    mixed.add_argument("--noise", type=Path, nargs="+", default=[], help="folders of noise and music")
+    mixed.add_argument("--per-word", type=int, default=40, help="clips of each keyword and condition (default: 40)")
+    mixed.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Mix, score once, decode with several thresholds, print."""
-    import numpy as np
-
+    """Score what was not scored before, decode, count, print."""
     from spotter.model import Model
-    from spotter.pipeline import hop_for
-    from train.data import noise_rows, speech_rows, word_rows
-    from train.evaluate import score
-    from train.progress import track
-    from train.streams import draw_words, speech, words_in_noise
 
-    model = Model.open(args.model)
-    hop = hop_for(model, args.hop)
-    rng = np.random.default_rng(args.seed)
-    noise = [r for r in noise_rows(args.noise) if r.split == "validation"]
-    words = [r for r in word_rows(args.data) if r.split == "validation"]
-    said = {}
-    for snr in _SNRS_DB:
-        chosen = draw_words(words, model.keywords, args.per_word, rng)
-        stream = words_in_noise(chosen, noise, rng, snr_db=snr)
-        said["quiet" if snr is None else f"{snr:.0f} dB"] = [(stream, score(model, stream.samples, hop_ms=args.hop))]
-    rows = [r for r in speech_rows(args.speech, model.keywords) if r.split == "validation"]
-    groups = {
-        "English": [r for r in rows if not r.speaker.startswith("cv-")],
-        "other languages": [r for r in rows if r.speaker.startswith("cv-")],
-    }
-    spoken = {
-        name: [
-            (s, score(model, s.samples, hop_ms=args.hop)) for s in track(list(speech(part)), total=len(part), what=name)
-        ]
-        for name, part in groups.items()
-        if part
-    }
-    base = dataclasses.replace(
-        model.decoder, **{k: v for k in ("smooth_ms", "margin") if (v := getattr(args, k)) is not None}
-    )
-    print(_heading(said, spoken))
-    print(_row("manifest", model, base, hop, said, spoken))
-    for threshold in _THRESHOLDS:
-        config = dataclasses.replace(base, threshold=threshold, thresholds={})
-        print(_row(f"{threshold:g}", model, config, hop, said, spoken))
+    if args.jobs < 1:
+        raise BadInputError(f"--jobs {args.jobs} leaves nobody to work; give 1 or more")
+    model = Model.open(args.model, network=args.network)
+    config = _settings(model.decoder, args)
+    if args.speech is not None or args.noise or _holds_words(args.streams):
+        from train.cli.evaluate_mixed import run_mixed
+
+        if len(args.streams) != 1 or args.out or args.negatives:
+            raise BadInputError("streams are mixed from one DATA folder and printed; leave out other folders and --out")
+        return run_mixed(args, model, config, args.streams[0])
+    _evaluate(args, model, config)
     return 0
 
 
-_Streams: TypeAlias = Mapping[str, "Sequence[tuple[Stream, Scored]]"]
+def _evaluate(args: argparse.Namespace, model: Model, config: DecoderConfig) -> None:
+    from spotter.pipeline import hop_for
+    from train.cached import score_all
+    from train.measure import check_out
+    from train.stream_figures import hear
+    from train.stream_report import text
+    from train.truth import look, recordings
+
+    check_out(args.out, force=args.force)
+    hop = hop_for(model, args.hop)
+    known = [look(p) for p in recordings(args.streams)]
+    known += [look(p, negatives=True) for p in recordings(args.negatives)]
+    _check_lengths(known, model)
+    scores = score_all(model, [t.path for t in known], hop_ms=args.hop, cache=args.cache, jobs=args.jobs)
+    heard = [hear(model, t, s, config, hop) for t, s in zip(known, scores, strict=True)]
+    report = _report(args, model, config, hop, heard)
+    print(text(report))
+    if args.out:
+        _write(args.out, report)
+        print(f"\nwritten: {args.out}/report.md, report.json" + (", det.png" if report["det"] else ""))
 
 
-def _heading(said: _Streams, spoken: _Streams) -> str:
-    hours = {k: sum(s.seconds for s, _ in v) / 3_600 for k, v in spoken.items()}
-    cells = [f"found {k}" for k in said] + [f"false/h {k} ({h:.2f} h)" for k, h in hours.items()]
-    return (
-        "| threshold | "
-        + " | ".join(cells)
-        + " | others taken | false in noise | duplicates | delay median, 95% |\n|"
-        + "---|" * (len(cells) + 5)
-    )
-
-
-def _row(name: str, model: Model, config: DecoderConfig, hop: int, said: _Streams, spoken: _Streams) -> str:
+def _report(
+    args: argparse.Namespace, model: Model, config: DecoderConfig, hop: int, heard: Sequence[Heard]
+) -> dict[str, Any]:
     import numpy as np
 
-    from train.evaluate import judge
-    from train.metrics import rate_limits, share_limits
+    from spotter import __version__
+    from spotter.settings import SAMPLE_RATE, as_dict
+    from train.stream_figures import figures
+    from train.written import typed
 
-    cells, delays, duplicates, taken, stray = [], [], 0, 0, 0
-    for streams in said.values():
-        m = judge(model, streams, config, hop)
-        total = len(m.found) + len(m.missed)
-        low, high = share_limits(len(m.found), total)
-        cells.append(f"{len(m.found) / total:.1%} ({low:.0%}-{high:.0%})")
-        delays.extend(m.delays.tolist())
-        duplicates += len(m.duplicates)
-        near = [any(w.start - 0.2 < d.time < w.end + 1.0 for s, _ in streams for w in s.words) for d in m.false]
-        taken += sum(near)
-        stray += len(near) - sum(near)
-    for streams in spoken.values():
-        count = len(judge(model, streams, config, hop).false)
-        hours = sum(s.seconds for s, _ in streams) / 3_600
-        low, high = rate_limits(count, hours)
-        cells.append(f"{count / hours:.1f} ({low:.1f}-{high:.1f})" if count else f"0 (< {high:.1f})")
-    delay = f"{np.median(delays):.2f}, {np.percentile(delays, 95):.2f} s" if delays else "-"
-    return f"| {name} | " + " | ".join(cells) + f" | {taken} | {stray} | {duplicates} | {delay} |"
+    return {
+        "format": 1,
+        "command": typed(),
+        "model": {"name": model.name, "network": model.network, "files": dict(model.manifest["files"])},
+        "settings": as_dict(config),
+        "hop_ms": hop * 1_000 / SAMPLE_RATE,
+        "streams": [
+            {"file": s.truth.path.name, "kind": s.truth.kind, "seconds": s.truth.seconds, "sha256": s.truth.sha256}
+            for s in heard
+        ],
+        "versions": {"spotter": __version__, "numpy": np.__version__},
+        "figures": figures(heard, model.keywords),
+        "det": _det(model, config, hop, heard) if args.out else None,
+    }
+
+
+def _det(model: Model, config: DecoderConfig, hop: int, heard: Sequence[Heard]) -> dict[str, Any] | None:
+    """None where there is nothing to find, or nothing that could be false."""
+    from train.det import curves
+    from train.metrics import together
+    from train.stream_figures import FOREIGN, by_kind, is_silent, without_keywords
+
+    kinds = by_kind(heard)
+    silent = without_keywords(kinds, model.keywords)
+    said = {k: v for k, v in kinds.items() if k not in FOREIGN and not is_silent(v, model.keywords)}
+    if not silent or not said:
+        return None
+    free = [s for v in silent.values() for s in v]
+    hours = sum(s.scored.seconds for s in free) / 3_600
+    false = sum(len(s.matched.false) for s in free)
+    missed = {}
+    for kind, streams in said.items():
+        m = together(s.matched for s in streams)
+        missed[kind] = len(m.missed) / (len(m.found) + len(m.missed))
+    points = curves(
+        model,
+        {k: [(s.words, s.scored) for s in v] for k, v in said.items()},
+        [(s.words, s.scored) for s in free],
+        config,
+        hop,
+    )
+    now = {"false": false, "false_per_hour": false / hours, "missed": missed}
+    return {"hours": hours, "kinds_without": list(silent), "points": points, "now": now}
+
+
+def _write(out: Path, report: dict[str, Any]) -> None:
+    from train.stream_report import markdown
+    from train.written import write_json, write_text
+
+    out.mkdir(parents=True, exist_ok=True)
+    if det := report["det"]:
+        from train.det import picture
+
+        picture(det["points"], det["now"], det["hours"], ", ".join(det["kinds_without"]), out / "det.png")
+    write_text(out / "report.md", markdown(report))
+    write_json(out / "report.json", report)
+
+
+def _settings(decoder: DecoderConfig, args: argparse.Namespace) -> DecoderConfig:
+    given = {name: value for name in _DECODER if (value := getattr(args, name)) is not None}
+    if "threshold" in given:
+        given["thresholds"] = {}
+    return dataclasses.replace(decoder, **given)
+
+
+def _holds_words(streams: Sequence[Path]) -> bool:
+    """Whether a folder holds folders, and no recordings of its own."""
+    from train.data import AUDIO
+
+    def holds(folder: Path) -> bool:
+        inside = list(folder.iterdir())
+        return any(p.is_dir() for p in inside) and not any(p.suffix.lower() in AUDIO for p in inside)
+
+    return any(p.is_dir() and holds(p) for p in streams)
+
+
+def _check_lengths(known: Sequence[Truth], model: Model) -> None:
+    """Refuse too short recordings before any is scored."""
+    from train.cached import check_length
+
+    for truth in known:
+        check_length(str(truth.path), truth.seconds, model)

@@ -219,6 +219,11 @@ def _export(args: argparse.Namespace, work: Path) -> int:
     from train.cli.evaluate import clip_report
 
     print(clip_report(args.out, args.data, tuple(args.noise), picture=work / "confusion.png"))
+    from train.looks import looks_of
+    from train.pictures import learning_curve
+
+    learning_curve(looks_of(work), work / "history.png")
+    print(f"learning: {work / 'history.png'}")
     return 0
 
 
