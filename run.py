@@ -46,7 +46,8 @@ def main(arguments: list[str]) -> int:
         install_debian(AUDIO, "the microphone")
     if testing:
         os.chdir(ROOT)
-        return become([str(PYTHON), "-m", "pytest", *arguments[1:]])
+        # All of them side by side, a file at a time; what is asked for by name, one after the other.
+        return become([str(PYTHON), "-m", "pytest", *(arguments[1:] or ["-n", "auto", "--dist", "loadfile"])])
     return become([str(PYTHON), "-m", "spotter.listen", "--or-demo", *arguments])
 
 

@@ -93,8 +93,8 @@ class DecoderConfig:
     rearm: float = 0.6  # a keyword may fire again once below this share of its threshold
     margin: float = 0.1  # how far a keyword must be ahead of `_unknown_` and of every other keyword
     refractory_ms: float = 500.0  # after an event a keyword does not fire again for so long
-    # Noise makes the network less sure of words, and of what only sounds like them: a lower threshold
-    # costs no more false accepts there. Noise is where loud and quiet moments are no further apart.
+    # Noise makes the network less sure of words, and of what only sounds like them, so a lower threshold costs
+    # less there (ADR 8). Noise is where loud and quiet moments are no further apart than these.
     noise_share: float = 1.0  # of its threshold suffices a keyword in noise; 1: no difference
     noise_db: float = 15.0  # loudest hop over the floor of the last 1.5 s: noise, up to this
     quiet_db: float = 30.0  # no noise, from this on; in between a straight line

@@ -74,6 +74,9 @@ def test_a_manifests_settings_have_these_names() -> None:
         "rearm",
         "margin",
         "refractory_ms",
+        "noise_share",
+        "noise_db",
+        "quiet_db",
     ]
 
 

@@ -16,7 +16,7 @@ pytest.importorskip("scipy", reason="limits come from scipy, which the extra `tr
 pytest.importorskip("matplotlib", reason="pictures come from the extra `train`")
 from spotter.errors import BadInputError, ModelError
 from spotter.model import Model
-from spotter.settings import DecoderConfig
+from spotter.settings import DecoderConfig, as_dict
 from train import cli
 from train.evaluate import Scored, judge
 from train.metrics import Word
@@ -37,7 +37,7 @@ from train.tune import (
     nearest,
 )
 from train.tune_choice import Wanted, find, ladder
-from train.tune_material import Heard, counted, suspicious, weights
+from train.tune_material import Heard, counted, noisy_seconds, suspicious, weights
 from train.tune_report import alike, proof
 from train.tune_tally import Grid, Part, Tally, tally
 
@@ -436,7 +436,7 @@ def test_the_manifest_gets_the_settings_and_how_they_came_about_and_all_else_sta
     assert after["decoder"]["gate_dbfs"] == before["decoder"]["gate_dbfs"]
     tuned = after["training"].pop("tuned")
     assert after["training"] == before["training"]
-    assert tuned["before"] == before["decoder"]
+    assert tuned["before"] == as_dict(DecoderConfig.from_dict(before["decoder"]))
     assert tuned["target"] == {"false_per_hour": 2_000, "recall": None}
     assert {s["counted_as"]: len(s["sha256"]) for s in tuned["streams"]} == {"words-quiet": 64, "speech-english": 64}
     opened = Model.open(model)
@@ -506,3 +506,9 @@ def test_what_cannot_be_done_is_one_sentence(
 ) -> None:
     assert tune(model, tmp_path, *(streams if g == "STREAMS" else g for g in given)) == 2
     assert told in capsys.readouterr().err
+
+
+def test_only_speech_in_noise_counts_as_noisy() -> None:
+    quiet, noisy = np.full(300, -90.0, np.float32), np.full(300, -40.0, np.float32)
+    heard = replace(scored(np.zeros((600, 4))), floors=np.concatenate([quiet, noisy]), seconds=60.0)
+    assert noisy_seconds([Part("speech", (), heard)], DecoderConfig()) == 30.0

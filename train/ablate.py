@@ -106,13 +106,14 @@ def run_entries(
     recipe: Recipe,
     out: Path,
     asked: Asked,
-    one: Callable[[Recipe, Path], dict[str, Any]],
+    one: Callable[[Recipe, Path], dict[str, Any] | None],
     *,
     data: Mapping[str, Any],
     keep: Callable[[list[dict[str, Any]]], None],
 ) -> list[dict[str, Any]]:
     """Train and measure what is not finished, by `one`, each in a folder of its own; `keep` sees all after each.
 
+    one : gives None where it could only train; the entry has no line then, until it is measured
     data : where the recordings are; with other recordings, or another recipe, nothing is gone on with
     """
     from train.written import write_json
@@ -135,7 +136,10 @@ def run_entries(
         write_json(began, settings)
         if not path.exists():
             print(f"{entry.name}: {entry.what}", flush=True)
-            write_json(path, {"name": entry.name, "what": entry.what, **one(mine, folder)})
+            result = one(mine, folder)
+            if result is None:
+                continue
+            write_json(path, {"name": entry.name, "what": entry.what, **result})
         found.append(json.loads(path.read_text("utf-8")))
         keep(found)
     return found

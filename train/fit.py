@@ -93,6 +93,9 @@ def fit(recipe: Recipe, training: Pools, validation: Pools, folder: Path, *, sta
     keras.utils.set_random_seed(recipe.seed)
     sizes = network(recipe.network, recipe.network_options)
     model = sizes.build(None, recipe.frontend.bins, len(recipe.labels))
+    if _lines(folder / "history.csv") >= recipe.steps // recipe.check_every:
+        model.load_weights(folder / "best.weights.h5")  # finished, maybe by another engine
+        return model
     if start:
         model.load_weights(start)
     options = {"context": sizes.context_frames, "stride": sizes.step_frames, "outputs": recipe.outputs}

@@ -27,7 +27,17 @@ from train.foreign_streams import mlperf, tensorflow
 from train.stream_layouts import in_groups, in_running_speech, noises
 from train.streams import Stream, draw_words, in_noise, speech, words_in_noise
 
-KINDS = ("words", "speech-english", "speech-other", "speech-noise", "noise", "running", "together", "tensorflow", "mlperf")
+KINDS = (
+    "words",
+    "speech-english",
+    "speech-other",
+    "speech-noise",
+    "noise",
+    "running",
+    "together",
+    "tensorflow",
+    "mlperf",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +80,8 @@ def make(kind: str, material: Material, seed: int) -> Iterator[tuple[str, str, S
     english = [r for r in material.speech if not _other_language(r)]
     if kind == "words":
         yield from _word_streams(material, seed)
-    elif kind == "speech-noise":
-        for snr_db in material.snrs_db:
-            for number, stream in enumerate(speech(english), 1):
-                name = f"speech-{snr_db:g}db"
-                yield f"{name}-{number}", name, in_noise(stream, material.noise, rng, snr_db)
     elif kind.startswith("speech-"):
-        rows = english if kind == "speech-english" else [r for r in material.speech if _other_language(r)]
-        for number, stream in enumerate(speech(rows), 1):
-            yield f"{kind}-{number}", kind, stream
+        yield from _speech_streams(kind, material, english, rng)
     elif kind == "noise":
         yield kind, kind, noises(material.noise, rng)
     elif kind == "running":
@@ -127,6 +130,20 @@ def _word_streams(material: Material, seed: int) -> Iterator[tuple[str, str, Str
         some = draw_words(material.words, material.keywords, material.per_word, rng)
         heard = words_in_noise(some, material.noise, rng, snr_db=snr_db, room=room if material.rooms else None)
         yield name, name, heard
+
+
+def _speech_streams(
+    kind: str, material: Material, english: Sequence[Row], rng: np.random.Generator
+) -> Iterator[tuple[str, str, Stream]]:
+    if kind == "speech-noise":
+        for snr_db in material.snrs_db:
+            for number, stream in enumerate(speech(english), 1):
+                name = f"speech-{snr_db:g}db"
+                yield f"{name}-{number}", name, in_noise(stream, material.noise, rng, snr_db)
+        return
+    rows = english if kind == "speech-english" else [r for r in material.speech if _other_language(r)]
+    for number, stream in enumerate(speech(rows), 1):
+        yield f"{kind}-{number}", kind, stream
 
 
 def _drawn(material: Material, rng: np.random.Generator) -> list[Row]:

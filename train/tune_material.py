@@ -12,7 +12,7 @@ import numpy as np
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
-from spotter.settings import SAMPLE_RATE
+from spotter.settings import SAMPLE_RATE, DecoderConfig
 from train.evaluate import Scored
 from train.mine_recordings import peaks
 from train.progress import track
@@ -115,6 +115,12 @@ def counted(parts: Sequence[Part], keywords: Sequence[str], given: Sequence[str]
             "--negatives RECORDING, or say with --count which streams to count them in"
         )
     return usual
+
+
+def noisy_seconds(parts: Sequence[Part], decoder: DecoderConfig) -> float:
+    """Seconds in which the loudest moment is less over the floor than half-way from noise to quiet."""
+    middle_db = (decoder.noise_db + decoder.quiet_db) / 2
+    return sum(p.scored.seconds * float(np.mean(p.scored.levels - p.scored.floors < middle_db)) for p in parts)
 
 
 def suspicious(

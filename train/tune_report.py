@@ -78,7 +78,7 @@ def table(rows: Sequence[Mapping[str, Any]], keywords: Sequence[str], chosen: in
     """Lines of a Markdown table: wanted, thresholds, recall by part, false accepts an hour by part."""
     parts = rows[0]["parts"]
     said = [n for n, p in parts.items() if p["said"]]
-    heads = ["wanted", "thresholds", "smoothing, margin, re-arming, refractory"]
+    heads = ["wanted", "thresholds", "share in noise, smoothing, margin, re-arming, refractory"]
     heads += [f"found {n} ({parts[n]['said']})" for n in said]
     heads += [f"false/h that count ({rows[0]['counted']['hours']:.3g} h)", "expected/h"]
     heads += [f"false {n} ({p['hours']:.3g} h)" for n, p in parts.items()]
@@ -107,7 +107,8 @@ def thresholds(decoder: Mapping[str, Any], keywords: Sequence[str]) -> str:
 
 def settings(decoder: Mapping[str, Any]) -> str:
     """The other settings that are tuned."""
-    return f"{decoder['smooth_ms']:g} ms, {decoder['margin']:g}, {decoder['rearm']:g}, {decoder['refractory_ms']:g} ms"
+    names = ("noise_share", "smooth_ms", "margin", "rearm", "refractory_ms")
+    return ", ".join(f"{decoder[name]:g}{' ms' if name.endswith('_ms') else ''}" for name in names)
 
 
 def rate(counted: Mapping[str, Any]) -> str:

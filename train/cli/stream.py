@@ -21,7 +21,17 @@ EXAMPLE = """example:
   python -m train stream data/words --speech data/speech --noise data/noise data/music --out runs/streams
   python -m train evaluate-stream models/commands runs/streams"""
 
-_KINDS = ("words", "speech-english", "speech-other", "speech-noise", "noise", "running", "together", "tensorflow", "mlperf")
+_KINDS = (
+    "words",
+    "speech-english",
+    "speech-other",
+    "speech-noise",
+    "noise",
+    "running",
+    "together",
+    "tensorflow",
+    "mlperf",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -34,6 +34,7 @@ EXAMPLE = """examples:
   python -m train tune models/mine --target-recall 0.9 data/words --speech data/speech --noise data/noise --dry-run"""
 
 _STREAMS = Path("runs/streams")
+_NOISY_S = 600.0  # of speech in noise: with less, a lower threshold there would seem to cost nothing
 _GRIDS = {
     "smooth_ms": (100.0, 150.0, 200.0),
     "noise_share": (0.75, 0.85, 1.0),
@@ -91,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     from spotter.pipeline import hop_for
     from train.tune import THRESHOLDS, Aim, curves
     from train.tune_choice import Wanted, find
-    from train.tune_material import counted, suspicious, weights
+    from train.tune_material import counted, noisy_seconds, suspicious, weights
     from train.tune_report import places
     from train.tune_tally import tally
 
@@ -110,6 +111,10 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join([*places(sounding, args.places), ""]))
     floor = None if weighing else np.array([model.decoder.threshold_of(k) for k in model.keywords])
     aim = Aim(weights=weighing, counted=counting, floor=floor)
+    noisy_s = noisy_seconds([p for p in parts if p.name in counting], model.decoder)
+    if args.noise_share is None and noisy_s < _NOISY_S:
+        args.noise_share = [model.decoder.noise_share]
+        print(f"noise_share stays: {noisy_s / 60:.0f} min of what counts are noisy, and it takes {_NOISY_S / 60:.0f}\n")
     grid = _grid(args, model.decoder, only_present=not weighing)
     looked_at = [p for p in parts if p.name in counting or weighing.get(p.name)]
     counts = tally(looked_at, model.labels, model.keywords, grid, THRESHOLDS, hop)
