@@ -43,6 +43,7 @@ class Verdict:
     score: float  # of this window alone, as the network gave it
     smoothed: float  # a window under the gate counts as silence here
     threshold: float  # what it takes here: in noise a share of the keyword's own
+    noise_share: float  # that share; 1 where it is quiet
     rearm: float  # after an event the smoothed score has to fall below it
     rival: str  # `_unknown_` or the other keyword that is furthest up; "" where there is none
     rival_smoothed: float
@@ -192,6 +193,7 @@ class Decoder:
             score=score,
             smoothed=value,
             threshold=threshold,
+            noise_share=self._share,
             rearm=self.config.rearm * threshold,
             rival="" if rival is None else self._labels[rival],
             rival_smoothed=0.0 if rival is None else smoothed[rival],

@@ -86,7 +86,9 @@ class Explanation:
 
     @property
     def _threshold(self) -> str:
-        return f"threshold {round(self.verdict.threshold, 4):g}"
+        v = self.verdict
+        of = "" if v.noise_share == 1.0 else f" (in noise {v.noise_share:.2f} of {v.threshold / v.noise_share:.3g})"
+        return f"threshold {round(v.threshold, 4):g}{of}"
 
     @property
     def _ahead(self) -> str:
@@ -105,7 +107,8 @@ class Explanation:
             "why": self.why,
             "score": _number(v.score),
             "smoothed": _number(v.smoothed),
-            "threshold": v.threshold,
+            "threshold": round(v.threshold, 4),
+            "noise_share": round(v.noise_share, 4),
             "rearm": round(v.rearm, 4),
             "rival": v.rival or None,
             "rival_smoothed": _number(v.rival_smoothed),

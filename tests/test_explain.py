@@ -184,6 +184,7 @@ def test_the_json_has_these_keys_and_null_for_what_is_no_number() -> None:
         "score",
         "smoothed",
         "threshold",
+        "noise_share",
         "rearm",
         "rival",
         "rival_smoothed",
@@ -385,3 +386,16 @@ def test_the_help_says_how_to_explain(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(name in out for name in ("--explain", "--at S|FROM-TO", "--explain-picture FILE.png"))
+
+
+def test_in_noise_the_share_of_the_threshold_is_named() -> None:
+    decoder = Decoder(LABELS, LABELS[2:], DecoderConfig(threshold=0.8, noise_share=0.75), HOP)
+    scores = np.array([0.0, 0.0, 0.7, 0.0], np.float32)
+    assert decoder.step(scores, HOP, -20.0, -22.0)
+    (verdict, _) = decoder.verdicts(scores, HOP)
+    moment = Moment(HOP, -20.0, scores, decoder.smoothed.copy(), (verdict,))
+    explainer = Explainer(LABELS, decoder.config, HOP)
+    explainer.see(moment)
+    (explanation,) = explainer.found
+    assert "threshold 0.6 (in noise 0.75 of 0.8)" in explanation.why
+    assert explanation.as_dict()["noise_share"] == 0.75
