@@ -232,3 +232,21 @@ def test_what_was_asked_and_found_is_plain_data(tmp_path: Path) -> None:
     assert settings["recipe"]["mixing"]["warp"] == 0.0
     assert settings["asked"]["per_word"] == 2
     assert np.isfinite(json.loads((tmp_path / "warp" / "result.json").read_text())["validation_loss"])
+
+
+def test_what_an_earlier_run_found_keeps_its_line(tmp_path: Path) -> None:
+    run(tmp_path, "warp")
+    found, one, _ = run(tmp_path, "masks")
+    assert [name for name, _ in one.asked] == ["masks"]
+    assert [f["name"] for f in found] == [AS_IT_IS, "masks", "warp"]
+
+
+def test_a_run_that_was_only_trained_has_no_line_until_it_is_measured(tmp_path: Path) -> None:
+    class OnlyTrained(Trained):
+        def __call__(self, recipe: Recipe, folder: Path) -> Any:
+            super().__call__(recipe, folder)
+
+    found, _, _ = run(tmp_path, "warp", one=OnlyTrained())
+    assert found == []
+    found, one, _ = run(tmp_path, "warp")
+    assert len(found) == len(one.asked) == 2

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -153,3 +154,21 @@ def test_bad_input_is_one_line_without_a_traceback(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert done.stderr.strip().splitlines()[-1].startswith("train: ")
+
+
+@pytest.mark.filterwarnings(
+    "ignore:__array__ implementation:DeprecationWarning"
+)  # Keras's own, of TensorFlow's tensors
+def test_a_finished_run_is_not_trained_again_whichever_engine_trained_it(tmp_path: Path) -> None:
+    from train.fit import fit
+    from train.networks import network
+    from train.recipe import Recipe
+
+    recipe = Recipe(steps=20, check_every=10, network_options={"width": 8})
+    sizes = network(recipe.network, recipe.network_options)
+    trained = sizes.build(None, recipe.frontend.bins, len(recipe.labels))
+    trained.save_weights(tmp_path / "best.weights.h5")
+    (tmp_path / "history.csv").write_text("steps\n10\n20\n", encoding="utf-8")
+    nothing: Any = None  # to learn from
+    again = fit(recipe, nothing, nothing, tmp_path)
+    assert all(np.array_equal(a, b) for a, b in zip(trained.get_weights(), again.get_weights(), strict=True))

@@ -119,30 +119,39 @@ def run_entries(
     from train.written import write_json
 
     found: list[dict[str, Any]] = []
-    for entry in entries:
-        if lacking := missing(entry):
-            print(f"passed over {entry.name!r}: recipes have no option {', '.join(sorted(lacking))}", flush=True)
-            continue
-        if not is_changed(recipe, entry):
-            print(f"passed over {entry.name!r}: this recipe has it so already", flush=True)
+    for entry in ENTRIES:
+        asked_for = entry in entries
+        if reason := _passed_over(recipe, entry):
+            if asked_for:
+                print(f"passed over {entry.name!r}: {reason}", flush=True)
             continue
         mine = changed(recipe, entry)
         settings = _plain({"recipe": dataclasses.asdict(mine), "asked": dataclasses.asdict(asked), "data": dict(data)})
         folder = out / entry.name
-        folder.mkdir(parents=True, exist_ok=True)
         path, began = folder / "result.json", folder / "settings.json"
-        if began.exists() and json.loads(began.read_text("utf-8")) != settings:
-            raise BadInputError(f"{folder} was made with other settings; give another --out, or --force to begin anew")
-        write_json(began, settings)
-        if not path.exists():
-            print(f"{entry.name}: {entry.what}", flush=True)
-            result = one(mine, folder)
-            if result is None:
-                continue
-            write_json(path, {"name": entry.name, "what": entry.what, **result})
-        found.append(json.loads(path.read_text("utf-8")))
-        keep(found)
+        same = began.exists() and json.loads(began.read_text("utf-8")) == settings
+        if asked_for:
+            folder.mkdir(parents=True, exist_ok=True)
+            if began.exists() and not same:
+                raise BadInputError(
+                    f"{folder} was made with other settings; give another --out, or --force to begin anew"
+                )
+            write_json(began, settings)
+            if not path.exists():
+                print(f"{entry.name}: {entry.what}", flush=True)
+                if (result := one(mine, folder)) is not None:
+                    write_json(path, {"name": entry.name, "what": entry.what, **result})
+        if path.exists() and (asked_for or same):  # what an earlier run found has its line too
+            found.append(json.loads(path.read_text("utf-8")))
+            keep(found)
     return found
+
+
+def _passed_over(recipe: Recipe, entry: Entry) -> str:
+    """Why an entry cannot be compared; "" where it can."""
+    if lacking := missing(entry):
+        return f"recipes have no option {', '.join(sorted(lacking))}"
+    return "" if is_changed(recipe, entry) else "this recipe has it so already"
 
 
 def _plain(values: Any) -> Any:
