@@ -47,7 +47,8 @@ def main(arguments: list[str]) -> int:
     if testing:
         os.chdir(ROOT)
         # All of them side by side, a file at a time; what is asked for by name, one after the other.
-        return become([str(PYTHON), "-m", "pytest", *(arguments[1:] or ["-n", "auto", "--dist", "loadfile"])])
+        together = ["-n", "auto", "--maxprocesses", "4", "--dist", "loadfile"]
+        return become([str(PYTHON), "-m", "pytest", *(arguments[1:] or together)])
     return become([str(PYTHON), "-m", "spotter.listen", "--or-demo", *arguments])
 
 

@@ -28,7 +28,7 @@ from train.det import at_threshold, curves, picture
 from train.evaluate import Scored, decode, score, worth_a_look
 from train.metrics import Word
 from train.stream_figures import by_kind, figures, hear, without_keywords
-from train.stream_kinds import Material, make
+from train.stream_kinds import Material, is_of, lacking, make
 from train.stream_layouts import in_groups, in_running_speech
 from train.stream_report import text
 from train.streams import Stream, span, words_in_noise
@@ -151,6 +151,22 @@ def test_words_in_groups_come_right_after_one_another(tmp_path: Path) -> None:
     assert ((gaps <= 0.1) | (gaps >= 2.0)).all()
     assert (gaps <= 0.1).any()
     assert (gaps >= 2.0).any()
+
+
+def test_speech_in_noise_is_the_speech_as_far_above_the_noise_as_was_asked(tmp_path: Path) -> None:
+    talk = rows_of(tmp_path, {"talk1": tone("yes", 3.0), "talk2": tone("no", 2.0)})
+    noise = rows_of(tmp_path, {"noise": (0.1 * np.random.default_rng(0).standard_normal(64_000)).astype(np.float32)})
+    material = Material(keywords=("yes",), speech=talk, noise=noise, snrs_db=(10.0, 0.0))
+    ((_, _, clean),) = make("speech-english", material, seed=0)
+    made = {name: (kind, stream) for name, kind, stream in make("speech-noise", material, seed=0)}
+    assert [kind for kind, _ in made.values()] == ["speech-10db", "speech-0db"]
+    for snr_db, name in ((10.0, "speech-10db-1"), (0.0, "speech-0db-1")):
+        added = made[name][1].samples - clean.samples
+        assert 20 * np.log10(rms(clean.samples) / rms(added)) == pytest.approx(snr_db, abs=0.1)
+        assert made[name][1].words == ()
+        assert is_of(name, "speech-noise", material)
+    assert lacking("speech-noise", Material(keywords=("yes",), speech=talk)) == "--noise"
+    assert lacking("speech-noise", Material(keywords=("yes",), noise=noise)) == "--speech"
 
 
 def test_the_stream_of_tensorflow_has_200_words_in_600_s_a_third_of_them_unknown(tmp_path: Path) -> None:

@@ -68,10 +68,10 @@ def picture(
     """
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    from train.pictures import _drawing
+    from train.pictures import drawing
 
     floor = 0.5 / hours  # where a curve ends that has no false accept left
-    with _drawing(path, figsize=(8, 6)) as figure:
+    with drawing(path, figsize=(8, 6)) as figure:
         axes = figure.subplots()
         for name in points[0]["missed"]:
             rates = np.array([p["false_per_hour"] for p in points])

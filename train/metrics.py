@@ -13,7 +13,7 @@ from scipy.stats import beta, chi2
 
 from spotter.events import Detection
 
-_LATE_S = 1.0  # a decision may come so long after the end of its word
+LATE_S = 1.0  # a decision may come so long after the end of its word
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ def match(detections: Sequence[Detection], words: Sequence[Word], keywords: Sequ
     false: list[Detection] = []
     for d in sorted(detections, key=lambda d: d.time_sample):
         own = by_word.get(d.keyword, [])
-        first = bisect_left(ends.get(d.keyword, []), d.time - _LATE_S - 1e-6)  # those before are over
+        first = bisect_left(ends.get(d.keyword, []), d.time - LATE_S - 1e-6)  # those before are over
         here = []
         for i in own[first:]:
             if wanted[i].start >= d.time:
                 break
-            if d.time <= wanted[i].end + _LATE_S:
+            if d.time <= wanted[i].end + LATE_S:
                 here.append(i)
         free = [i for i in here if i not in taken]
         if free:
@@ -110,7 +110,7 @@ def blame(detection: Detection, words: Sequence[Word]) -> str:
 
     "" where nothing was said, or nothing that the truth file names.
     """
-    near = [w for w in words if w.start < detection.time <= w.end + _LATE_S]
+    near = [w for w in words if w.start < detection.time <= w.end + LATE_S]
     return max(near, key=lambda w: w.start).word if near else ""
 
 

@@ -27,7 +27,7 @@ _POINTS = 4_000  # of a waveform, enough for any width
 def confusion_matrix(table: npt.NDArray[np.intp], labels: Sequence[str], path: Path) -> None:
     """Write a confusion matrix, rows as shares of what was said, counts as numbers, as PNG."""
     share = table / np.maximum(1, table.sum(axis=1, keepdims=True))
-    with _drawing(path, figsize=(7, 6)) as figure:
+    with drawing(path, figsize=(7, 6)) as figure:
         axes = figure.subplots()
         axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         axes.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
@@ -45,7 +45,7 @@ def label_bars(figures: Mapping[str, Mapping[str, Any]], path: Path) -> None:
     recall = np.array([figures[n]["recall"] for n in names])
     limits = np.array([figures[n]["recall_limits"] for n in names])
     at = np.arange(len(names))
-    with _drawing(path, figsize=(8, 4)) as figure:
+    with drawing(path, figsize=(8, 4)) as figure:
         axes = figure.subplots()
         axes.bar(at - 0.2, [figures[n]["precision"] for n in names], 0.38, label="precision", color="tab:orange")
         axes.bar(at + 0.2, recall, 0.38, label="recall, with 95% limits", color="tab:blue")
@@ -64,7 +64,7 @@ def learning_curve(looks: Sequence[Mapping[str, float]], path: Path) -> None:
     """
     steps = [look["steps"] for look in looks]
     rounds = [a["steps"] for a, b in itertools.pairwise(looks) if b.get("round") != a.get("round")]
-    with _drawing(path, figsize=(8, 3.2)) as figure:
+    with drawing(path, figsize=(8, 3.2)) as figure:
         loss, right = figure.subplots(1, 2)
         for side, style in (("training", "o:"), ("validation", "o-")):
             loss.plot(steps, [look[f"{side}_loss"] for look in looks], style, ms=3, label=f"{side} speakers")
@@ -87,7 +87,7 @@ def reliability_diagram(calibration: Mapping[str, Any], path: Path) -> None:
     bins = [b for b in calibration["bins"] if b["clips"]]
     width = bins[0]["high"] - bins[0]["low"] if bins else 1.0
     middle = [(b["low"] + b["high"]) / 2 for b in bins]
-    with _drawing(path, figsize=(5.5, 6)) as figure:
+    with drawing(path, figsize=(5.5, 6)) as figure:
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
         upper.plot([0, 1], [0, 1], color="gray", ls="--", lw=1, label="a score that is the share right")
         upper.bar(middle, [b["right"] for b in bins], 0.9 * width, color="tab:blue", alpha=0.7, label="share right")
@@ -106,7 +106,7 @@ def reliability_diagram(calibration: Mapping[str, Any], path: Path) -> None:
 
 def condition_map(rows: Sequence[str], columns: Sequence[str], shares: Floats, noise: str, path: Path) -> None:
     """Write the shares right under each condition, shape (rows, columns), as coloured cells, as PNG."""
-    with _drawing(path, figsize=(7, 0.5 * len(rows) + 1.6)) as figure:
+    with drawing(path, figsize=(7, 0.5 * len(rows) + 1.6)) as figure:
         axes = figure.subplots()
         image = axes.imshow(shares, cmap="RdYlGn", vmin=0.4, vmax=1.0, aspect="auto")
         axes.set_xticks(range(len(columns)), columns)
@@ -123,7 +123,7 @@ def speaker_histogram(speakers: Mapping[str, Any], path: Path) -> None:
     shares = {name: s["right"] for name, s in speakers["speakers"].items()}
     parts = [[v for n, v in shares.items() if n not in worst], [v for n, v in shares.items() if n in worst]]
     edges = np.linspace(min([*shares.values(), 0.8]) - 1e-9, 1.0 + 1e-9, 25)
-    with _drawing(path, figsize=(6, 4)) as figure:
+    with drawing(path, figsize=(6, 4)) as figure:
         axes = figure.subplots()
         names = ("nine tenths", f"worst tenth, mean {speakers['worst_mean'] or 0:.1%}")
         axes.hist(parts, edges.tolist(), stacked=True, color=["tab:blue", "tab:red"], label=names)
@@ -151,7 +151,7 @@ def heard_picture(
     scores : float32, shape (windows, labels)
     """
     length = len(samples) / SAMPLE_RATE
-    with _drawing(path, figsize=(9, 7)) as figure:
+    with drawing(path, figsize=(9, 7)) as figure:
         wave, spectrogram, over_time = figure.subplots(3, 1, sharex=True, height_ratios=(1, 1.5, 1.5))
         figure.suptitle(title)
         _waveform(wave, samples)
@@ -188,7 +188,7 @@ def _write(axes: Axes, column: int, row: int, text: str, *, dark: bool) -> None:
 
 
 @contextlib.contextmanager
-def _drawing(path: Path, figsize: tuple[float, float]) -> Iterator[Figure]:
+def drawing(path: Path, figsize: tuple[float, float]) -> Iterator[Figure]:
     """Give a figure to draw into; write it all at once, or not at all."""
     mpl.use("Agg")
     from matplotlib import pyplot as plt

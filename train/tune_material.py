@@ -14,6 +14,7 @@ from spotter.arrays import Floats
 from spotter.errors import BadInputError
 from spotter.settings import SAMPLE_RATE, DecoderConfig
 from train.evaluate import Scored
+from train.metrics import LATE_S
 from train.mine_recordings import peaks
 from train.progress import track
 from train.truth import look, recordings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 NEGATIVES = "negatives"
 _NOISE = "noise"
-_LATE_S = 1.0
 _MIXED = ("words", "speech-english", "speech-other", "speech-noise", _NOISE)
 
 
@@ -134,7 +134,7 @@ def suspicious(
             continue
         for end, keyword, value in peaks(one.part.scored, columns, least):
             time = end / SAMPLE_RATE
-            if not any(w.word == keyword and w.start < time <= w.end + _LATE_S for w in one.part.words):
+            if not any(w.word == keyword and w.start < time <= w.end + LATE_S for w in one.part.words):
                 found.append(Place(str(one.path or one.about["name"]), time, keyword, value))
     return sorted(found, key=lambda p: -p.score)
 

@@ -13,7 +13,7 @@ from spotter.model import Model
 from spotter.settings import DecoderConfig, as_dict
 from train.evaluate import decode
 from train.metrics import Matched, match, rate_limits, share_limits
-from train.pictures import _drawing
+from train.pictures import drawing
 from train.tune import Curves, hours_to_prove
 from train.tune_material import Place
 from train.tune_tally import Part, Tally
@@ -179,7 +179,7 @@ def picture(
     Where no words were given: false accepts an hour of each keyword against its threshold.
     """
     said = [n for n, p in rows[chosen]["parts"].items() if p["said"]]
-    with _drawing(path, figsize=(8, 5.5)) as figure:
+    with drawing(path, figsize=(8, 5.5)) as figure:
         axes = figure.subplots()
         if said:
             _recall_curves(axes, curves, tally, setting, rows, chosen)

@@ -18,9 +18,8 @@ import numpy.typing as npt
 from spotter.decoder import Decoder
 from spotter.settings import SAMPLE_RATE, UNKNOWN, DecoderConfig
 from train.evaluate import Scored
-from train.metrics import Word
+from train.metrics import LATE_S, Word
 
-_LATE_S = 1.0  # a decision may come so long after the end of its word, as in `train.metrics.match`
 _BLOCK_S = 60.0
 _NEVER = -(2**60)
 AXES = ("gate_dbfs", "smooth_ms", "noise_share", "margin", "rearm", "refractory_ms")  # of a grid
@@ -189,7 +188,7 @@ def _play(
         armed &= ~fires
         last[fires] = end
         time = end / SAMPLE_RATE
-        here = np.flatnonzero((starts < time) & (time <= ends + _LATE_S)).tolist()
+        here = np.flatnonzero((starts < time) & (time <= ends + LATE_S)).tolist()
         for word in here:
             new = fires & ~taken[word]
             taken[word] |= new
