@@ -11,7 +11,6 @@ import json
 import os
 import shutil
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -26,7 +25,7 @@ from spotter.frontend import Frontend
 from spotter.settings import SAMPLE_RATE, FrontendConfig, as_dict
 from train.augment.room import draw_room, in_room, measured_room
 from train.data import Row
-from train.progress import track
+from train.workers import each
 
 QUIET = 12  # quiet frames remembered per recording: its floor is grown from them
 _CHUNK = 256  # recordings that a worker takes at once
@@ -115,15 +114,14 @@ def _compute(rows: Sequence[Row], config: FrontendConfig, folder: Path, rooms: _
     ]
     frames, items = [], []
     start = 0
-    with ProcessPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for part in track(pool.map(_worker, jobs), total=len(jobs), what=f"features of {what}"):
-            for power, row in part:
-                if not len(power):
-                    continue
-                first, last, level, quiet = describe(power)
-                items.append((start, len(power), first, last, level, quiet + start, row))
-                frames.append(power)
-                start += len(power)
+    for part in each(_worker, jobs, what=f"features of {what}"):
+        for power, row in part:
+            if not len(power):
+                continue
+            first, last, level, quiet = describe(power)
+            items.append((start, len(power), first, last, level, quiet + start, row))
+            frames.append(power)
+            start += len(power)
     columns = list(zip(*items, strict=True))
     names = ("start", "length", "word_start", "word_end", "level", "quiet", "row")
     types = (np.intp, np.intp, np.intp, np.intp, np.float32, np.intp, np.intp)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import TypeVar
@@ -21,9 +23,24 @@ def each(function: Callable[[J], R], jobs: Sequence[J], *, what: str) -> Iterato
         return
     pool = ProcessPoolExecutor(max_workers=min(len(jobs), os.cpu_count() or 1), initializer=_leave_ctrl_c_to_parent)
     try:
-        yield from track(pool.map(function, jobs), total=len(jobs), what=what)
+        with _ctrl_c_waits():  # a worker that is just starting would say what it was doing
+            results = pool.map(function, jobs)
+        yield from track(results, total=len(jobs), what=what)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _ctrl_c_waits() -> Iterator[None]:
+    """Ctrl-C comes after this; processes that are started in it never get it."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _leave_ctrl_c_to_parent() -> None:
