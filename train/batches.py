@@ -8,7 +8,7 @@ or silence elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,6 @@ from train.augment.noise import draw_notes, draw_synthetic
 from train.augment.shift import draw_ends
 from train.bank import QUIET
 from train.codes import Codes
-from train.near_words import read_words
 from train.pools import FULL_SCALE, Ints, Pools
 from train.recipe import Mixing
 
@@ -54,7 +53,7 @@ class Mixer:
         keywords = [w for w in labels if w not in (UNKNOWN, SILENCE)]
         self._keywords = [pools.by_word[w] for w in keywords if w in pools.by_word]
         self._said_keywords = [pools.said[w] for w in keywords if w in pools.said]
-        weights = weights_of(pools.aligned, mixing)
+        weights = mixing.other_weights
         self._others = _Others({w: i for w, i in pools.by_word.items() if w not in labels}, weights)
         self._said_others = _Others({w: i for w, i in pools.said.items() if w not in labels}, weights)
         self._aligned = _Others(pools.aligned, weights)
@@ -285,19 +284,6 @@ class Mixer:
                 sound = self.pools.frames[first[:, None] + np.arange(length)]
             gain = loudness[rows] / 10 ** (db / 10) / (sound.sum(axis=2).mean(axis=1) + 1e-9)
             power[rows] += sound * gain.astype(np.float32)[:, None, None]
-
-
-def weights_of(aligned: Iterable[str], mixing: Mixing) -> dict[str, float]:
-    """Weights by word: those given; of aligned words also those that their beginning or being near a keyword gives."""
-    out = {word: weight for word, weight in mixing.other_weights.items() if not word.endswith("*")}
-    starts = [(word[:-1], weight) for word, weight in mixing.other_weights.items() if word.endswith("*")]
-    near = {word for words in read_words().near.values() for word in words} if mixing.near != 1.0 else set()
-    for word in aligned:
-        if word in near:
-            out[word] = max(out.get(word, 0.0), mixing.near)
-        elif word not in out:
-            out[word] = max((weight for start, weight in starts if word.startswith(start)), default=1.0)
-    return out
 
 
 class _Others:

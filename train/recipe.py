@@ -35,8 +35,7 @@ class Mixing:
     said_keywords: float = 0.12  # of the keywords by synthetic voices, where there are some
     said_others: float = 0.3  # of the other words; about as many as of the keywords, or voices tell the word
     aligned: float = 0.5  # of the fragments that are aligned words
-    other_weights: Mapping[str, float] = field(default_factory=lambda: {"on": 3.0, "off": 3.0})  # "st*": aligned words
-    near: float = 1.0  # weight of the words of near_words.toml among the aligned ones
+    other_weights: Mapping[str, float] = field(default_factory=lambda: {"on": 3.0, "off": 3.0})
     early: int = 10  # the keyword must be given from so long after its end
     late: int = 44  # to so long
     gone: int = 66  # and no more after so long

@@ -25,19 +25,8 @@ from train.augment.room import draw_room, in_room
 from train.data import Row
 from train.foreign_streams import mlperf, tensorflow
 from train.stream_layouts import in_groups, in_running_speech, noises
+from train.stream_names import KINDS
 from train.streams import Stream, draw_words, in_noise, speech, words_in_noise
-
-KINDS = (
-    "words",
-    "speech-english",
-    "speech-other",
-    "speech-noise",
-    "noise",
-    "running",
-    "together",
-    "tensorflow",
-    "mlperf",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -279,8 +279,7 @@ def _choice(curves: Curves, setting: int, at: Ints) -> Choice:
 
 
 def _changes(config: DecoderConfig, present: DecoderConfig) -> int:
-    names = AXES
-    return sum(getattr(config, n) != getattr(present, n) for n in names)
+    return sum(getattr(config, n) != getattr(present, n) for n in AXES)
 
 
 def _logit(share: Doubles) -> Doubles:

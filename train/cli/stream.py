@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spotter.errors import BadInputError
+from train.stream_names import KINDS
 
 if TYPE_CHECKING:
     from train.stream_kinds import Material
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
 EXAMPLE = """example:
   python -m train stream data/words --speech data/speech --noise data/noise data/music --out runs/streams
   python -m train evaluate-stream models/commands runs/streams"""
-
-_KINDS = (
-    "words",
-    "speech-english",
-    "speech-other",
-    "speech-noise",
-    "noise",
-    "running",
-    "together",
-    "tensorflow",
-    "mlperf",
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speech", type=Path, help="folder of running speech, with a folder per speaker")
     parser.add_argument("--noise", type=Path, nargs="+", default=[], help="folders of noise and music")
     parser.add_argument("--rir", type=Path, nargs="+", default=[], help="folders of room responses, for --room")
-    parser.add_argument("--kinds", nargs="+", choices=_KINDS, metavar="KIND", help=f"of {', '.join(_KINDS)}")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)}")
     parser.add_argument("--keywords", nargs="+", metavar="WORD", help="default: the eight command words")
     parser.add_argument(
         "--snr", type=float, nargs="+", default=[10.0, 0.0], metavar="DB", help="of words in noise (default: 10 0)"
@@ -63,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
         raise BadInputError(f"--per-word {args.per_word} leaves no words; give 1 or more")
     material = _material(args)
     kinds = list(args.kinds or [])
-    for kind in _KINDS if not kinds else ():
+    for kind in KINDS if not kinds else ():
         if option := lacking(kind, material):
             print(f"no {kind}: it needs {option}")
         else:
