@@ -1,11 +1,15 @@
-"""Made-up recordings that several tests of training share."""
+"""What several tests share: made-up recordings to train on, a microphone in which somebody speaks."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+
+from spotter.listener import Listener
+from tests.fakes import LiveSystem
 
 
 def word(frequency_hz: float, seconds: float = 0.4) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
@@ -38,3 +42,17 @@ def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(8):
         soundfile.write(root / "noise" / f"{number}.wav", rng.standard_normal(80_000).astype(np.float32) * 0.05, 16_000)
     return root
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> LiveSystem:
+    fake = LiveSystem()
+    monkeypatch.setitem(sys.modules, "sounddevice", fake)
+    really = Listener.start
+
+    def start(listener: Listener, seconds: float | None = None) -> None:
+        really(listener, seconds)
+        fake.listening.set()
+
+    monkeypatch.setattr(Listener, "start", start)
+    return fake

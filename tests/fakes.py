@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
+import io
+import threading
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -217,3 +220,41 @@ class Failing:
     def blocks(self) -> Iterator[Floats]:
         yield self._samples[:, None]
         raise self._error
+
+
+WORDS = ((1.5, "yes"), (3.0, "no"))
+TALK = recording(*WORDS, seconds=4.5)
+
+
+class LiveSystem(FakeSoundDevice):
+    """A sound system in which somebody speaks as soon as a stream starts; then Ctrl-C is pressed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listening = threading.Event()
+
+    def RawInputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it
+        stream = super().RawInputStream(**settings)
+        begin = stream.start
+
+        def start() -> None:
+            begin()
+            threading.Thread(target=self.speak, args=(stream,)).start()
+
+        stream.start = start  # type: ignore[method-assign]
+        return stream
+
+    def speak(self, stream: FakeStream) -> None:
+        for at in range(0, len(TALK), 320):
+            stream.deliver(TALK[at : at + 320, None], lost_s=0.5 if at == 32_000 * 2 else 0.0)
+        assert self.listening.wait(10.0)
+        _thread.interrupt_main()
+
+
+class Terminal(io.StringIO):
+    """A stdout that is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True

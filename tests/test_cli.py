@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import contextlib
 import io
 import json
@@ -11,9 +10,8 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -25,7 +23,7 @@ from spotter.cli.listen import main, thresholds
 from spotter.errors import BadInputError
 from spotter.listener import Listener
 from spotter.model import Model
-from tests.fakes import FakeSoundDevice, FakeStream, ScriptedModel, recording
+from tests.fakes import TALK, WORDS, FakeSoundDevice, LiveSystem, ScriptedModel, Terminal, recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,8 +32,6 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 TINY = str(ROOT / "tests" / "data" / "models" / "tiny")
-WORDS = ((1.5, "yes"), (3.0, "no"))
-TALK = recording(*WORDS, seconds=4.5)
 
 
 @pytest.fixture
@@ -369,45 +365,6 @@ def test_the_models_are_listed(
     assert [it["keywords"] for it in objects if it["name"] == "mine"] == [["yes", "no"]]
 
 
-class LiveSystem(FakeSoundDevice):
-    """A sound system in which somebody speaks as soon as a stream starts; then Ctrl-C is pressed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.listening = threading.Event()
-
-    def RawInputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it
-        stream = super().RawInputStream(**settings)
-        begin = stream.start
-
-        def start() -> None:
-            begin()
-            threading.Thread(target=self.speak, args=(stream,)).start()
-
-        stream.start = start  # type: ignore[method-assign]
-        return stream
-
-    def speak(self, stream: FakeStream) -> None:
-        for at in range(0, len(TALK), 320):
-            stream.deliver(TALK[at : at + 320, None], lost_s=0.5 if at == 32_000 * 2 else 0.0)
-        assert self.listening.wait(10.0)
-        _thread.interrupt_main()
-
-
-@pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch) -> LiveSystem:
-    fake = LiveSystem()
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    really = Listener.start
-
-    def start(listener: Listener, seconds: float | None = None) -> None:
-        really(listener, seconds)
-        fake.listening.set()
-
-    monkeypatch.setattr(Listener, "start", start)
-    return fake
-
-
 @pytest.mark.usefixtures("scripted")
 def test_a_microphone_is_heard_until_ctrl_c_and_nothing_is_lost(
     live: LiveSystem, capsys: pytest.CaptureFixture[str]
@@ -423,15 +380,6 @@ def test_a_microphone_is_heard_until_ctrl_c_and_nothing_is_lost(
     assert "listening to Built-in Microphone (16000 Hz, 1 ch)" in captured.err
     assert "detections: 2, overflows: 1, gaps: 1 (0.50 s)" in captured.err
     assert live.streams[0].calls == ["start", "abort", "close"]
-
-
-class Terminal(io.StringIO):
-    """A stdout that is a terminal."""
-
-    encoding = "utf-8"
-
-    def isatty(self) -> bool:
-        return True
 
 
 @pytest.mark.usefixtures("scripted")

@@ -17,12 +17,10 @@ from spotter.cli.listen import main
 from spotter.decoder import Decoder
 from spotter.explain import Explanation, Moment, spark
 from spotter.explainer import Explainer, Kept
-from spotter.listener import Listener
 from spotter.model import Model
 from spotter.pipeline import Spotter
 from spotter.settings import DecoderConfig
-from tests.fakes import ScriptedModel, recording
-from tests.test_cli import LiveSystem, Terminal
+from tests.fakes import ScriptedModel, Terminal, recording
 
 LABELS = ("_silence_", "_unknown_", "yes", "no")
 CONFIG = DecoderConfig(threshold=0.7, smooth_ms=0.0, margin=0.1, rearm=0.5, refractory_ms=300.0, gate_dbfs=-75.0)
@@ -269,19 +267,9 @@ def test_a_moment_of_a_file_is_explained_and_one_beyond_its_end_is_refused(
     assert "--at 70 is beyond the 4.50 s that were heard" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.mark.usefixtures("talk", "live")
 @pytest.mark.parametrize("as_json", [True, False])
-def test_a_microphone_is_explained_as_it_goes(
-    talk: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, as_json: bool
-) -> None:
-    fake = LiveSystem()
-    monkeypatch.setitem(sys.modules, "sounddevice", fake)
-    really = Listener.start
-
-    def start(listener: Listener, seconds: float | None = None) -> None:
-        really(listener, seconds)
-        fake.listening.set()
-
-    monkeypatch.setattr(Listener, "start", start)
+def test_a_microphone_is_explained_as_it_goes(capsys: pytest.CaptureFixture[str], *, as_json: bool) -> None:
     assert main(["--explain", *(["--json"] if as_json else [])]) == 0
     out = capsys.readouterr().out
     if as_json:
