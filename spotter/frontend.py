@@ -1,13 +1,15 @@
 """Samples to frames: short-time Fourier transform, power, mel bands, logarithm.
 
 The only front-end in the project: training and listening call the same functions. Every frame is
-computed from its own samples in a fixed order of operations, so how the samples were cut into
-blocks cannot change a bit of the result.
+computed from its own samples (where the range is limited, from those of its group of frames, too) in a
+fixed order of operations, so how the samples were cut into blocks cannot change a bit of the result.
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,13 +25,16 @@ class Frontend:
 
     Mel bands are triangles between points evenly spaced on the mel scale of O'Shaughnessy (1987),
     2595 log10(1 + f / 700), peak 1, over the power of a Hann-windowed FFT (as HTK and
-    `librosa.filters.mel(htk=True, norm=None)` have them).
+    `librosa.filters.mel(htk=True, norm=None)` have them); with `mel="slaney"` on the scale and with the
+    area of Slaney's Auditory Toolbox (1998; librosa's default).
     """
 
     def __init__(self, config: FrontendConfig) -> None:
         self.config = config
         self._hann = hann(config)
         self._floor = np.float32(config.floor)
+        self._gain, self._offset = np.float32(config.gain), np.float32(config.offset)
+        self._range = np.float32(config.range_db / 10.0 * math.log(10.0) * config.gain)
         bins = config.fft_size // 2 + 1
         self._windowed = np.zeros((_BATCH, config.fft_size), np.float32)
         self._spectrum = np.empty((_BATCH, bins), np.complex64)
@@ -41,11 +46,15 @@ class Frontend:
             taps = self._taps.tolist()
         self._products = np.empty((_BATCH, len(taps)), np.float32)
         self._places: dict[int, _Places] = {}
+        self._beside = Frontend(config.beside) if config.beside else None
+        self._parts: tuple[Floats, Floats] | None = None  # frames of this front-end, and of the one beside it
 
     def __call__(self, samples: Floats) -> Floats:
         """Frames that lie wholly in `samples`: shape (samples,) float32 to (frames, bins) float32."""
-        out = self.energies(samples)
-        return self.compress(out, out)
+        cut = overlapping(np.ascontiguousarray(samples, np.float32), self.config)
+        out = np.empty((len(cut), self.config.bins), np.float32)
+        self.compute(cut, out)
+        return out
 
     def energies(self, samples: Floats) -> Floats:
         """Return the frames before the logarithm: band power, or the magnitude of the tutorial's kind.
@@ -53,21 +62,50 @@ class Frontend:
         Training mixes recordings here: power adds where sounds do not correlate.
         """
         cut = overlapping(np.ascontiguousarray(samples, np.float32), self.config)
-        out = np.empty((len(cut), self.config.bins), np.float32)
+        out = np.empty((len(cut), self.config.own_bins), np.float32)
         self._energies(cut, out)
         return out
 
     def compress(self, energies: Floats, out: Floats | None = None) -> Floats:
-        """log(power + floor) for mel bands; magnitudes stay as they are."""
+        """log(power + floor) for mel bands, times gain, plus offset; magnitudes stay as they are."""
         if self.config.kind == "magnitude":
             return energies
         out = np.add(energies, self._floor, out=out)
-        return np.log(out, out=out)
+        np.log(out, out=out)
+        if self._gain != 1.0 or self._offset:
+            np.multiply(out, self._gain, out=out)
+            np.add(out, self._offset, out=out)
+        return out
 
     def compute(self, cut: Floats, out: Floats) -> None:
         """Compute frames of samples that `overlapping` cut, shape (n, frame_samples), into `out`, shape (n, bins)."""
-        self._energies(cut, out)
-        self.compress(out, out)
+        if self._beside is None:
+            self._energies(cut, out)
+            self._limit(self.compress(out, out))
+        else:
+            self._side_by_side(self._beside, cut, out)
+
+    def _side_by_side(self, beside: Frontend, cut: Floats, out: Floats) -> None:
+        """Compute two front-ends' frames that end with the same samples."""
+        n, own = len(cut), self.config.own_bins
+        if self._parts is None or len(self._parts[0]) < n:
+            self._parts = np.empty((n, own), np.float32), np.empty((n, self.config.bins - own), np.float32)
+        mine, other = self._parts[0][:n], self._parts[1][:n]
+        self._energies(cut, mine)
+        out[:, :own] = self._limit(self.compress(mine, mine))
+        beside.compute(cut[:, self.config.frame_samples - beside.config.frame_samples :], other)
+        out[:, own:] = other
+
+    def _limit(self, frames: Floats) -> Floats:
+        """Raise what lies too far under the loudest of its group, in place; the first frame begins a group."""
+        if self._range > 0:
+            size = self.config.group_frames
+            whole = len(frames) - len(frames) % size
+            for part, groups in ((frames[:whole], whole // size), (frames[whole:], 1)):
+                if len(part):
+                    rows = part.reshape(groups, -1)
+                    np.maximum(rows, rows.max(axis=1, keepdims=True) - self._range, out=rows)
+        return frames
 
     def _energies(self, cut: Floats, out: Floats) -> None:
         for at in range(0, len(cut), _BATCH):
@@ -138,6 +176,10 @@ class StreamingFrontend:
     ) -> None:
         self.config = config
         self._frontend = Frontend(config)
+        if first_frames % config.group_frames or step_frames % config.group_frames:
+            raise ValueError(
+                f"frames come {first_frames}, then {step_frames}: no whole groups of {config.group_frames}"
+            )
         self._first, self._step = first_frames, step_frames
         self._overlap = config.frame_samples - config.hop_samples
         self._steps_at_once = max(1, int(at_once_s * config.sample_rate) // (step_frames * config.hop_samples))
@@ -204,20 +246,53 @@ def overlapping(samples: Floats, config: FrontendConfig) -> Floats:
 
 
 def hann(config: FrontendConfig) -> Floats:
-    """Hann window, shape (frame_samples,)."""
-    n = config.frame_samples
+    """Hann window, shape (frame_samples,), zeros around it where it is shorter."""
+    n = config.window_samples or config.frame_samples
     period = n if config.window == "hann_periodic" else max(1, n - 1)
-    return (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / period)).astype(np.float32)
+    window: Floats = (0.5 - 0.5 * np.cos(2.0 * np.pi * np.arange(n) / period)).astype(np.float32)
+    before = (config.frame_samples - n) // 2
+    return np.asarray(np.pad(window, (before, config.frame_samples - n - before)), np.float32)
 
 
 def mel_matrix(config: FrontendConfig) -> Floats:
     """Weights of the FFT's bins in the mel bands, shape (mel_bands, fft_size // 2 + 1)."""
-    low, high = (2_595.0 * np.log10(1.0 + hz / 700.0) for hz in (config.low_hz, config.high_hz))
-    edges = 700.0 * (10.0 ** (np.linspace(low, high, config.mel_bands + 2) / 2_595.0) - 1.0)
+    to_mel, to_hz = _SCALES[config.mel]
+    low, high = (to_mel(hz) for hz in (config.low_hz, config.high_hz))
+    edges = to_hz(np.linspace(low, high, config.mel_bands + 2))
     hz = np.arange(config.fft_size // 2 + 1) * (config.sample_rate / config.fft_size)
     rising = (hz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
     falling = (edges[2:, None] - hz) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    triangles = np.maximum(0.0, np.minimum(rising, falling))
+    if config.mel == "slaney":
+        triangles *= (2.0 / (edges[2:] - edges[:-2]))[:, None]
+    return np.asarray(triangles, np.float32)
+
+
+def _htk_mel(hz: Any) -> Any:
+    return 2_595.0 * np.log10(1.0 + hz / 700.0)
+
+
+def _htk_hz(mel: Any) -> Any:
+    return 700.0 * (10.0 ** (mel / 2_595.0) - 1.0)
+
+
+_BEND_HZ, _BEND_MEL, _LOG_STEP = 1_000.0, 15.0, math.log(6.4) / 27.0  # Slaney: straight to 1 kHz, then logarithmic
+
+
+def _slaney_mel(hz: Any) -> Any:
+    over = np.log(np.maximum(hz, _BEND_HZ) / _BEND_HZ) / _LOG_STEP
+    return np.where(hz < _BEND_HZ, hz * _BEND_MEL / _BEND_HZ, _BEND_MEL + over)
+
+
+def _slaney_hz(mel: Any) -> Any:
+    over = _BEND_HZ * np.exp((np.maximum(mel, _BEND_MEL) - _BEND_MEL) * _LOG_STEP)
+    return np.where(mel < _BEND_MEL, mel * _BEND_HZ / _BEND_MEL, over)
+
+
+_SCALES: Final[Mapping[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]]] = {
+    "htk": (_htk_mel, _htk_hz),
+    "slaney": (_slaney_mel, _slaney_hz),
+}
 
 
 def _sparse(matrix: Floats) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], Floats, list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError, ModelError
@@ -19,6 +19,20 @@ def problem() -> str | None:
     except (ImportError, OSError) as error:  # OSError: the wheel is there, but its library does not load
         return str(error)
     return None
+
+
+def choose(backend: str) -> Literal["litert", "numpy"]:
+    """Return what computes networks: what is asked for, or, with "auto", LiteRT where it can be loaded."""
+    if backend == "numpy":
+        return "numpy"
+    if backend not in ("auto", "litert"):
+        raise BadInputError(f"there is no backend {backend!r}; give auto, litert or numpy")
+    why = problem()
+    if why is None:
+        return "litert"
+    if backend == "auto":
+        return "numpy"
+    raise ModelError(f"LiteRT cannot be loaded ({why}); install ai-edge-litert, or use the backend numpy")
 
 
 class LitertNetwork:

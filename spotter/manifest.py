@@ -17,6 +17,7 @@ FORMAT: Final = 1
 FILE_NAME: Final = "manifest.json"
 WINDOW_NETWORK: Final = "model.tflite"
 STREAM_NETWORK: Final = "model.stream.tflite"
+HEAD: Final = "head.npz"  # of own words; their backbone is installed, and named in the manifest
 INT8_NETWORK: Final = "model.int8.tflite"  # the window form in whole numbers; float32 goes in and comes out
 
 _AGAIN: Final = "export the model again, or fetch it anew"
@@ -45,6 +46,7 @@ class Manifest:
     decoder: DecoderConfig
     files: Mapping[str, Checksum]
     raw: Mapping[str, Any]
+    backbone: tuple[str, str] | None = None  # name and SHA-256 of the embedding under own words
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -87,8 +89,13 @@ def parse_manifest(values: Mapping[str, Any]) -> Manifest:
     if unheard:
         raise ModelError(f"decoder threshold for {unheard[0]!r}, which is no keyword; {_AGAIN}")
     files = {name: _checksum(name, value) for name, value in _get(values, "files", dict).items()}
-    if WINDOW_NETWORK not in files:
-        raise ModelError(f"files does not list {WINDOW_NETWORK}; {_AGAIN}")
+    backbone = None
+    if "backbone" in values:
+        named = _get(values, "backbone", dict)
+        backbone = (_get(named, "name", str, " of backbone"), _get(named, "sha256", str, " of backbone"))
+    needed = WINDOW_NETWORK if backbone is None else HEAD
+    if needed not in files:
+        raise ModelError(f"files does not list {needed}; {_AGAIN}")
     manifest = Manifest(
         name=_get(values, "name", str),
         labels=labels,
@@ -100,6 +107,7 @@ def parse_manifest(values: Mapping[str, Any]) -> Manifest:
         decoder=decoder,
         files=files,
         raw=values,
+        backbone=backbone,
     )
     _check_samples(manifest)
     _get(values, "training", dict)

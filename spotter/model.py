@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -14,18 +13,16 @@ from spotter import litert
 from spotter.arrays import Floats
 from spotter.errors import BadInputError, ModelError
 from spotter.frontend import Frontend
-from spotter.manifest import STREAM_NETWORK, WINDOW_NETWORK, Manifest, read_file, read_manifest
+from spotter.manifest import WINDOW_NETWORK, Manifest, read_file, read_manifest
 from spotter.model_folders import find_model
-from spotter.network import Backend, Network, open_network
-from spotter.scorers import AFTER_S, TOGETHER_S, Scorer, StreamScorer, WindowScorer, most_telling
+from spotter.network import Backend
+from spotter.pair_engine import open_pair
+from spotter.scorers import AFTER_S, TOGETHER_S, Scorer, most_telling
 from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
-from spotter.stream_form import ManyHops, StreamForm
-from spotter.tflite import Shapes, fits, read_shapes
+from spotter.tflite_engine import TfliteEngine
+from spotter.words_engine import open_words
 
 __all__ = ["Model", "Scorer"]
-
-_STREAM_RANKS = {2, 3}
-_MANY_HOPS_S = 0.5  # of audio that the stream form takes in one call, where so much waits
 
 
 class Model:
@@ -55,18 +52,10 @@ class Model:
         self.manifest: Mapping[str, Any] = manifest.raw
         self.backend: Backend = backend
         self.context_frames = self.frontend.frames_in(self.context)
-        files = {name: read_file(folder, name, wanted) for name, wanted in manifest.files.items()}
-        if network not in files:
-            raise ModelError(f"{folder} has no {network} (found: {', '.join(files)}); give one of these")
         self.network = network
-        self._window_data = files[network]
-        self._stream_data = files.get(STREAM_NETWORK) if network == WINDOW_NETWORK else None
-        self._check_window(read_shapes(self._window_data))
-        if self._stream_data is not None:
-            self._check_stream(read_shapes(self._stream_data))
-        self._whole: tuple[Frontend, Network] | None = None
+        self._engine = _engine(folder, manifest, backend, network)
+        self._frontend: Frontend | None = None
         self._predicting = threading.Lock()  # one interpreter, any number of threads
-        self._many_hops: dict[int, ManyHops] = {}  # by the frames of a hop
 
     @classmethod
     def open(
@@ -94,7 +83,7 @@ class Model:
             There is no such model, or it is incomplete, changed, or not for this version.
         """
         folder = find_model(name)
-        return cls(folder, read_manifest(folder), _choose(backend), network)
+        return cls(folder, read_manifest(folder), litert.choose(backend), network)
 
     def predict(self, window: Floats) -> Floats:
         """Score one piece of audio; may be called from several threads, one of which works at a time.
@@ -127,30 +116,24 @@ class Model:
                 "give the last of them, or use spotter.spot for longer audio"
             )
         with self._predicting:
-            if self._whole is None:
-                self._whole = Frontend(self.frontend), open_network(self._window_data, self.backend)
+            if self._frontend is None:
+                self._frontend = Frontend(self.frontend)
             if len(window) < self.context:
-                return self._alone(window, *self._whole)
-            frontend, network = self._whole
-            scores: Floats = network.run(frontend(window.astype(np.float32))[np.newaxis])[0][0]
+                return self._alone(window, self._frontend)
+            scores: Floats = self._engine.rows(self._frontend(window.astype(np.float32)))[0]
             return scores
 
-    def _alone(self, recording: Floats, frontend: Frontend, network: Network) -> Floats:
+    def _alone(self, recording: Floats, frontend: Frontend) -> Floats:
         """Hear a short recording in silence; the scores of the windows where it says most, shape (labels,)."""
         samples = np.zeros(self.context + len(recording) + round(AFTER_S * SAMPLE_RATE), np.float32)
         samples[self.context : self.context + len(recording)] = recording
-        frames = frontend(samples)
-        stride = self.step // self.frontend.hop_samples
-        rows = [
-            network.run(frames[np.newaxis, at : at + self.context_frames])[0][0].copy()
-            for at in range(stride, len(frames) - self.context_frames + 1, stride)
-        ]
+        rows = self._engine.rows(frontend(samples)[self.step // self.frontend.hop_samples :])
         smooth = max(1, round(TOGETHER_S * SAMPLE_RATE / self.step))
-        return most_telling(np.stack(rows), self.labels, self.keywords, smooth)
+        return most_telling(rows, self.labels, self.keywords, smooth)
 
     def window_scorer(self) -> Scorer:
         """Make a scorer that computes whole windows, whatever stream form there is; to compare with."""
-        return WindowScorer(open_network(self._window_data, self.backend))
+        return self._engine.window_scorer()
 
     def scorer(self, hop_samples: int) -> Scorer:
         """Make a scorer for one stream, which asks for a score every `hop_samples`.
@@ -166,59 +149,28 @@ class Model:
                 f"a hop of {hop_samples * 1_000 / SAMPLE_RATE:g} ms is not possible with the model {self.name}; "
                 f"give a multiple of {self.step * 1_000 / SAMPLE_RATE:g} ms: {possible} ..."
             )
-        if self._stream_data is None:
-            return self.window_scorer()
-        hop_frames = hop_samples // self.frontend.hop_samples
-        opened = partial(open_network, self._stream_data, self.backend)
-        hops = round(_MANY_HOPS_S * SAMPLE_RATE / hop_samples)
-        many = self._many_hops.setdefault(hop_frames, ManyHops(opened, hop_frames, hops)) if hops > 1 else None
-        return StreamScorer(StreamForm(opened(hop_frames), hop_frames), self.context_frames, many)
-
-    def _check_window(self, shapes: Shapes) -> None:
-        wanted = ((1, self.context_frames, self.frontend.bins),), ((1, len(self.labels)),)
-        if not _all_fit(shapes.inputs, wanted[0]) or not _all_fit(shapes.outputs, wanted[1]):
-            raise self._misfit(self.network, shapes, f"{wanted[0]} to {wanted[1]}")
-
-    def _check_stream(self, shapes: Shapes) -> None:
-        inputs, outputs = _by_rank(shapes.inputs), _by_rank(shapes.outputs)
-        if (
-            set(inputs) != _STREAM_RANKS
-            or set(outputs) != _STREAM_RANKS
-            or len(shapes.inputs) != len(inputs)
-            or len(shapes.outputs) != len(outputs)
-            or inputs[3][1] != -1
-            or not fits(inputs[3], (1, -1, self.frontend.bins))
-            or not fits(outputs[3], (1, -1, len(self.labels)))
-            or inputs[2] != outputs[2]
-            or inputs[2][0] != 1
-            or inputs[2][1] < 0
-        ):
-            wanted = f"frames (1, -1, {self.frontend.bins}) and state (1, S) to (1, -1, {len(self.labels)}) and (1, S)"
-            raise self._misfit(STREAM_NETWORK, shapes, wanted)
-
-    def _misfit(self, file: str, shapes: Shapes, wanted: str) -> ModelError:
-        return ModelError(
-            f"{self.folder / file} takes {shapes.inputs} to {shapes.outputs}, but the manifest's labels, front-end "
-            f"and context ask for {wanted}; export the model again"
-        )
+        return self._engine.scorer(hop_samples // self.frontend.hop_samples)
 
 
-def _choose(backend: str) -> Backend:
-    if backend == "numpy":
-        return "numpy"
-    if backend not in ("auto", "litert"):
-        raise BadInputError(f"there is no backend {backend!r}; give auto, litert or numpy")
-    problem = litert.problem()
-    if problem is None:
-        return "litert"
-    if backend == "auto":
-        return "numpy"
-    raise ModelError(f"LiteRT cannot be loaded ({problem}); install ai-edge-litert, or use the backend numpy")
+class _Engine(Protocol):
+    """What computes the scores."""
+
+    def rows(self, frames: Floats) -> Floats:
+        """Scores of all windows in a recording's frames, one each step, shape (windows, labels)."""
+
+    def window_scorer(self) -> Scorer:
+        """Make a scorer that computes whole windows."""
+
+    def scorer(self, hop_frames: int) -> Scorer:
+        """Make a scorer for one stream of such hops."""
 
 
-def _all_fit(shapes: tuple[tuple[int, ...], ...], wanted: tuple[tuple[int, ...], ...]) -> bool:
-    return len(shapes) == len(wanted) and all(fits(a, b) for a, b in zip(shapes, wanted, strict=True))
-
-
-def _by_rank(shapes: tuple[tuple[int, ...], ...]) -> dict[int, tuple[int, ...]]:
-    return {len(shape): shape for shape in shapes}
+def _engine(folder: Path, manifest: Manifest, backend: Backend, network: str) -> _Engine:
+    files = {name: read_file(folder, name, wanted) for name, wanted in manifest.files.items()}
+    if manifest.backbone is None:
+        return TfliteEngine(folder, manifest, files, backend, network)
+    if WINDOW_NETWORK in files:
+        return open_pair(folder, manifest, files, backend, network)
+    if network != WINDOW_NETWORK:
+        raise ModelError(f"{folder} holds own words and no {network}; open it without naming a network")
+    return open_words(folder, manifest, files, backend)

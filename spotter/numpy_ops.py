@@ -116,6 +116,16 @@ def relu(_: Options, x: Floats) -> Floats:
     return np.maximum(x, np.float32(0))
 
 
+def leaky_relu(options: Options, x: Floats) -> Floats:
+    """X where it is positive, else alpha x."""
+    return np.where(x > 0, x, x * np.float32(options["alpha"]))
+
+
+def maximum(_: Options, a: Floats, b: Floats) -> Floats:
+    """Return the greater of two."""
+    return np.maximum(a, b)
+
+
 def logistic(_: Options, x: Floats) -> Floats:
     """1 / (1 + exp(-x)), written so that nothing overflows."""
     out: Floats = np.tanh(x * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
@@ -249,7 +259,9 @@ OPS: Final[Mapping[str, Callable[..., Array]]] = {
     "DEQUANTIZE": dequantize,
     "EXPAND_DIMS": expand_dims,
     "FULLY_CONNECTED": fully_connected,
+    "LEAKY_RELU": leaky_relu,
     "LOGISTIC": logistic,
+    "MAXIMUM": maximum,
     "MAX_POOL_2D": max_pool_2d,
     "MEAN": mean,
     "MUL": mul,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Real
@@ -36,6 +37,14 @@ class FrontendConfig:
     low_hz: float = 60.0  # log_mel only
     high_hz: float = 7_600.0  # log_mel only
     floor: float = 1e-6  # added to the power of a band before the logarithm; log_mel only
+    # What front-ends of published networks do otherwise; log_mel only.
+    window_samples: int = 0  # length of the window, in the middle of the frame; 0: the frame's
+    mel: Literal["htk", "slaney"] = "htk"  # Slaney's scale, and bands of equal area
+    gain: float = 1.0  # the frame is gain x logarithm + offset
+    offset: float = 0.0
+    range_db: float = 0.0  # no value lies further under the loudest of its group of frames; 0: no limit
+    group_frames: int = 1  # groups are counted from the start of the segment
+    beside: FrontendConfig | None = None  # another, for a second network: its bins follow, frames end together
 
     def __post_init__(self) -> None:
         """Refuse what the code cannot compute, with the fix."""
@@ -58,9 +67,33 @@ class FrontendConfig:
                 "cannot be computed; give 1..256 bands, 0 <= low < high <= half the sample rate, floor > 0"
             )
 
+        if self.mel not in ("htk", "slaney"):
+            raise ModelError(f"this version has no mel scale called {self.mel!r}; update spotter")
+        if not 0 <= self.window_samples <= self.frame_samples or self.range_db < 0 or self.group_frames < 1:
+            raise ModelError(
+                f"front-end with a window of {self.window_samples} samples, a range of {self.range_db} dB and groups "
+                f"of {self.group_frames} frames cannot be computed; give 0..frame samples, 0 or more, 1 or more"
+            )
+
+        other = self.beside
+        if other and (
+            other.hop_samples != self.hop_samples or other.frame_samples > self.frame_samples or other.beside
+        ):
+            raise ModelError(
+                f"a front-end of hop {other.hop_samples} and frame {other.frame_samples} cannot stand beside one of "
+                f"{self.hop_samples} and {self.frame_samples}; give the same hop and no longer frame"
+            )
+        if other and (other.group_frames > 1 or other.range_db):
+            raise ModelError("a front-end beside another cannot limit its range; let the two change places")
+
     @property
     def bins(self) -> int:
         """Numbers in a frame."""
+        return self.own_bins + (self.beside.bins if self.beside else 0)
+
+    @property
+    def own_bins(self) -> int:
+        """Numbers in a frame that are not of the front-end beside this one."""
         return self.mel_bands if self.kind == "log_mel" else self.fft_size // 2 + 1
 
     def frames_in(self, samples: int) -> int:
@@ -74,11 +107,33 @@ class FrontendConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> FrontendConfig:
         """Read a manifest's `frontend`; an option that this version does not know is an error."""
-        return _from_dict(cls, values, "front-end option")
+        beside = values.get("beside")
+        own = {name: value for name, value in values.items() if name != "beside"}
+        config = _from_dict(cls, own, "front-end option")
+        if beside is None:
+            return config
+        if not isinstance(beside, Mapping):
+            raise ModelError(f"front-end option 'beside' has the value {beside!r}, which is no object; export it again")
+        return dataclasses.replace(config, beside=cls.from_dict(beside))
 
 
 TUTORIAL: Final = FrontendConfig(
     kind="magnitude", frame_samples=255, hop_samples=128, fft_size=256, window="hann_symmetric"
+)
+
+# Of Google's speech embedding: the log-mel layer of openWakeWord's `melspectrogram.tflite` (80 dB of range in each
+# call of eight frames, on samples of int16's scale), then / 10 + 2.
+SPEECH_EMBEDDING: Final = FrontendConfig(
+    frame_samples=512,
+    window_samples=400,
+    mel="slaney",
+    mel_bands=32,
+    high_hz=3_800.0,
+    floor=1e-10 / 2.0**30,
+    gain=1.0 / math.log(10.0),
+    offset=30.0 * math.log10(2.0) + 2.0,
+    range_db=80.0,
+    group_frames=8,
 )
 
 
@@ -163,6 +218,8 @@ def _is_number(value: object) -> bool:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, FrontendConfig):
+        return as_dict(value)
     return dict(value) if isinstance(value, Mapping) else value
 
 

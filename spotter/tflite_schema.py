@@ -36,6 +36,7 @@ OPTIONS: Final[Mapping[str, Mapping[str, tuple[int, str, Any]]]] = {
     "CONV_2D": {**_CONV, "activation": (3, "b", 0), "dilation_w": (4, "i", 1), "dilation_h": (5, "i", 1)},
     "DEPTHWISE_CONV_2D": {**_CONV, "activation": (4, "b", 0), "dilation_w": (5, "i", 1), "dilation_h": (6, "i", 1)},
     "FULLY_CONNECTED": {**_ACTIVATION, "keep_dims": (2, "?", False)},
+    "LEAKY_RELU": {"alpha": (0, "f", 0.0)},
     "MAX_POOL_2D": _POOL,
     "MEAN": {"keep_dims": (0, "?", False)},
     "MUL": _ACTIVATION,
@@ -50,6 +51,12 @@ OPTIONS: Final[Mapping[str, Mapping[str, tuple[int, str, Any]]]] = {
     },
     "SUB": _ACTIVATION,
 }
+
+# Which table of the schema an operator's options are, for those that are written here.
+OPTION_TABLES: Final[Mapping[str, int]] = {
+    "ADD": 11, "CONCATENATION": 10, "CONV_2D": 1, "DEPTHWISE_CONV_2D": 2, "FULLY_CONNECTED": 8, "LEAKY_RELU": 75,
+    "MAX_POOL_2D": 5, "MUL": 21, "RESHAPE": 17, "SOFTMAX": 9,
+}  # fmt: skip
 
 DTYPES: Final[Mapping[int, npt.DTypeLike]] = {
     0: np.float32, 1: np.float16, 2: np.int32, 3: np.uint8, 4: np.int64, 6: np.bool_, 7: np.int16, 9: np.int8,

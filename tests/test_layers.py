@@ -25,14 +25,21 @@ ORDER = [
     "spotter.windows",
     "spotter.tflite_schema",
     "spotter.tflite",
+    "spotter.tflite_write",
+    "spotter.stream_graph",
     "spotter.numpy_ops",
     "spotter.numpy_network",
     "spotter.litert",
     "spotter.network",
     "spotter.stream_form",
+    "spotter.backbone",
     "spotter.scorers",
     "spotter.manifest",
     "spotter.model_folders",
+    "spotter.tflite_engine",
+    "spotter.head",
+    "spotter.words_engine",
+    "spotter.pair_engine",
     "spotter.model",
     "spotter.span",
     "spotter.decoder",
@@ -46,7 +53,7 @@ ORDER = [
     "spotter.cli",
 ]
 SHELLS = {"spotter", "spotter.listen", "spotter.__main__"}  # the names, and three lines that call `cli`
-ONLY_WHEN_USED = {"sounddevice", "soundfile", "soxr", "rich", "ai_edge_litert"}
+ONLY_WHEN_USED = {"sounddevice", "soundfile", "soxr", "rich", "ai_edge_litert", "flatbuffers"}
 NEVER_IN_SPOTTER = {"tensorflow", "keras", "scipy", "matplotlib", "train"}
 
 

@@ -65,6 +65,13 @@ def test_a_manifests_settings_have_these_names() -> None:
         "low_hz",
         "high_hz",
         "floor",
+        "window_samples",
+        "mel",
+        "gain",
+        "offset",
+        "range_db",
+        "group_frames",
+        "beside",
     ]
     assert list(as_dict(DecoderConfig())) == [
         "gate_dbfs",

@@ -85,15 +85,19 @@ def forward(
     """
     k, fast = sizes.kernel, torch.bfloat16 if statistics is not None else torch.float32
 
-    def norm(name: str, x: torch.Tensor) -> torch.Tensor:
+    def norm(name: str, x: torch.Tensor, channel: int = -1) -> torch.Tensor:
         x = x.float()
+        wide = [1] * x.ndim
+        wide[channel] = x.shape[channel]
         if statistics is None:
             mean, variance = weights[f"{name}.moving_mean"], weights[f"{name}.moving_variance"]
         else:
-            mean, variance = x.mean((0, 1)), x.var((0, 1), correction=0)
+            over = [n for n, size in enumerate(wide) if size == 1]
+            mean = x.mean(over)
+            variance = (x * x).mean(over) - mean * mean  # one pass over memory; `var` takes the time of four
             statistics[name] = mean.detach(), variance.detach()
         scale = weights[f"{name}.gamma"] * torch.rsqrt(variance + 1e-3)
-        return (x - mean) * scale + weights[f"{name}.beta"]
+        return (x - mean.view(wide)) * scale.view(wide) + weights[f"{name}.beta"].view(wide)
 
     def taps(name: str, x: torch.Tensor, count: int, dilation: int) -> torch.Tensor:
         # One pass over memory once compiled; the libraries' depthwise convolutions take several.
@@ -108,9 +112,20 @@ def forward(
         kernel = weights[f"{name}.kernel"].to(fast)
         return x @ kernel.reshape(-1, kernel.shape[-1])
 
+    def image(name: str, x: torch.Tensor, strides: tuple[int, int]) -> torch.Tensor:
+        kernel = weights[f"{name}.kernel"].permute(3, 2, 0, 1).to(fast).contiguous(memory_format=torch.channels_last)
+        y = torch.nn.functional.conv2d(x, kernel, stride=strides, padding=(0, kernel.shape[3] // 2))
+        return norm(f"{name}_norm", y, channel=1)
+
     x = (frames * 0.25 + 2.0).to(fast)
-    length = (x.shape[1] - k) // sizes.stride + 1
-    x = torch.cat([x[:, at : at + sizes.stride * (length - 1) + 1 : sizes.stride] for at in range(k)], dim=-1)
+    if sizes.stem:
+        x = image("stem_first", x[:, None], (sizes.stride, 2)).relu().to(fast)
+        y = image("stem_b", image("stem_a", x, (1, 1)).relu().to(fast), (1, 1))
+        x = (y + x[:, :, 2:-2]).relu().to(fast)
+        x = image("stem_last", x, (1, 2)).relu().to(fast).permute(0, 2, 3, 1).flatten(2)
+    else:
+        length = (x.shape[1] - k) // sizes.stride + 1
+        x = torch.cat([x[:, at : at + sizes.stride * (length - 1) + 1 : sizes.stride] for at in range(k)], dim=-1)
     x = norm("first_norm", dense("first", x)).relu().to(fast)
     for block, dilation in enumerate(sizes.dilations):
         crop = (k - 1) * dilation

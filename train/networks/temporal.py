@@ -8,12 +8,15 @@ Because nothing pads, the window form and the stream form are the same numbers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
+
+from train.networks import stem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +29,13 @@ class Temporal:
     dilations: tuple[int, ...] = (1, 1, 2, 2)
     smoothing: int = 25  # outputs
     dropout: float = 0.1  # of whole channels, before the smoothing
+    stem: int = 0  # channels of two-dimensional first layers; 0: one convolution over all bins
 
     @property
     def window_frames(self) -> int:
         """Frames that one output of the convolutions sees."""
         k = self.kernel
-        return k + self.stride * sum(2 * (k - 1) * d for d in self.dilations)
+        return k + self.stride * (sum(2 * (k - 1) * d for d in self.dilations) + (stem.FRAMES if self.stem else 0))
 
     @property
     def context_frames(self) -> int:
@@ -49,7 +53,11 @@ class Temporal:
         x = inputs = layers.Input((frames, bins), name="frames")
         # Log-mel values lie between -14 and 6; this brings them to about -1.5..3.
         x = layers.Rescaling(1 / 4, offset=2.0, name="scale")(x)
-        x = layers.Conv1D(self.width, self.kernel, strides=self.stride, use_bias=False, name="first")(x)
+        if self.stem:
+            x = stem.build(x, self.stem, self.stride, _norm)
+            x = layers.Conv1D(self.width, 1, use_bias=False, name="first")(x)
+        else:
+            x = layers.Conv1D(self.width, self.kernel, strides=self.stride, use_bias=False, name="first")(x)
         x = layers.ReLU(name="first_relu")(_norm("first_norm")(x))
         for at, dilation in enumerate(self.dilations):
             skip = layers.Cropping1D((self.kernel - 1) * dilation, name=f"b{at}_crop")(x)
@@ -98,25 +106,27 @@ def streaming(sizes: Temporal, trained: keras.Model) -> keras.Model:
     """
     bins = trained.input_shape[-1]
     k, width = sizes.kernel, sizes.width
-    kept = {"first": (k - sizes.stride, bins), "smoothing": (sizes.smoothing - 1, width)}
+    first = stem.kept(sizes.stem, bins, sizes.stride) if sizes.stem else {"first": (k - sizes.stride, bins)}
+    kept: dict[str, tuple[int, ...]] = {**first, "smoothing": (sizes.smoothing - 1, width)}
     for at, dilation in enumerate(sizes.dilations):
         for half in "ab":
             kept[f"b{at}{half}_depth"] = ((k - 1) * dilation, width)
     offsets, total = {}, 0
-    for name, (length, channels) in kept.items():
+    for name, shape in kept.items():
         offsets[name] = total
-        total += length * channels
+        total += math.prod(shape)
     # A fixed batch keeps the converter from writing shape arithmetic; the runtime sizes the frames.
     frames = layers.Input((None, bins), batch_size=1, name="frames")
     state = layers.Input((total,), batch_size=1, name="state")
     after: dict[str, Any] = {}
 
     def extend(name: str, value: Any, keep: int) -> Any:
-        length, channels = kept[name]
-        assert length == keep  # noqa: S101 - the sizes above and those of the layers are one thing
-        old = layers.Reshape((length, channels))(state[:, offsets[name] : offsets[name] + length * channels])
+        shape = kept[name]
+        size = math.prod(shape)
+        assert shape[0] == keep  # noqa: S101 - the sizes above and those of the layers are one thing
+        old = layers.Reshape(shape)(state[:, offsets[name] : offsets[name] + size])
         value = layers.Concatenate(axis=1)([old, value])
-        after[name] = layers.Reshape((length * channels,))(value[:, -length:, :])
+        after[name] = layers.Reshape((size,))(value[:, -keep:])
         return value
 
     scores = _Parts(sizes, trained).apply(frames, extend, lambda value, crop: value[:, : -2 * crop])
@@ -135,8 +145,12 @@ class _Parts:
         sizes = self._sizes
         k = sizes.kernel
         x = layers.Rescaling(1 / 4, offset=2.0)(frames)
-        x = extend("first", x, k - sizes.stride)
-        x = self._conv(x, "first", "first_norm", relu=True, strides=sizes.stride)
+        if sizes.stem:
+            x = stem.apply(x, extend, crop, self._conv_2d, stride=sizes.stride)
+            x = self._conv(x, "first", "first_norm", relu=True)
+        else:
+            x = extend("first", x, k - sizes.stride)
+            x = self._conv(x, "first", "first_norm", relu=True, strides=sizes.stride)
         for at, dilation in enumerate(sizes.dilations):
             keep = (k - 1) * dilation
             a = extend(f"b{at}a_depth", x, keep)
@@ -153,6 +167,21 @@ class _Parts:
         return layers.Softmax(name="softmax")(x)
 
     def _conv(self, x: Any, name: str, norm: str | None, *, relu: bool, strides: int = 1) -> Any:
+        kernel, bias = self._folded(name, norm)
+        layer = layers.Conv1D(
+            kernel.shape[-1], kernel.shape[0], strides=strides, activation="relu" if relu else None, name=name
+        )
+        return _with_weights(layer, x, kernel, bias)
+
+    def _conv_2d(self, x: Any, name: str, *, relu: bool, strides: tuple[int, int] = (1, 1)) -> Any:
+        kernel, bias = self._folded(name, f"{name}_norm")
+        layer = layers.Conv2D(
+            kernel.shape[-1], kernel.shape[:2], strides=strides, activation="relu" if relu else None, name=name
+        )
+        return _with_weights(layer, x, kernel, bias)
+
+    def _folded(self, name: str, norm: str | None) -> tuple[Any, Any]:
+        """Kernel and bias of a convolution with the normalisation after it."""
         source = self._trained.get_layer(name)
         kernel = source.get_weights()[0].astype("float64")
         if norm is None:
@@ -161,12 +190,7 @@ class _Parts:
             gamma, beta, mean, variance = (w.astype("float64") for w in self._trained.get_layer(norm).get_weights())
             scale = gamma / np.sqrt(variance + self._trained.get_layer(norm).epsilon)
             kernel, bias = kernel * scale, beta - mean * scale
-        layer = layers.Conv1D(
-            kernel.shape[-1], kernel.shape[0], strides=strides, activation="relu" if relu else None, name=name
-        )
-        y = layer(x)
-        layer.set_weights([kernel.astype("float32"), np.asarray(bias, "float32")])
-        return y
+        return kernel.astype("float32"), np.asarray(bias, "float32")
 
     def _depth(self, x: Any, name: str, dilation: int) -> Any:
         kernel, *bias = self._trained.get_layer(name).get_weights()
@@ -174,8 +198,10 @@ class _Parts:
         # dozen operations, which cost more than these few multiplications.
         wide = np.zeros(((kernel.shape[0] - 1) * dilation + 1, *kernel.shape[1:]), np.float32)
         wide[::dilation] = kernel
-        weights = [wide, *bias]
-        layer = layers.DepthwiseConv1D(len(wide), use_bias=bool(bias), name=name)
-        y = layer(x)
-        layer.set_weights(weights)
-        return y
+        return _with_weights(layers.DepthwiseConv1D(len(wide), use_bias=bool(bias), name=name), x, wide, *bias)
+
+
+def _with_weights(layer: Any, x: Any, *weights: Any) -> Any:
+    y = layer(x)
+    layer.set_weights(list(weights))
+    return y
