@@ -36,8 +36,9 @@ _TOGETHER: Final = 10  # embeddings of a call, where audio waits
 class _Known:
     """A backbone's file and its sizes."""
 
-    package: str
-    path: str  # inside the package
+    package: str  # "" where it comes with this one
+    path: str  # inside the package, or among the models
+    stream: bool  # whether the file is a stream form
     sha256: str
     size: int
     step_frames: int
@@ -49,6 +50,7 @@ _KNOWN: Final[Mapping[str, _Known]] = {
     GOOGLE: _Known(
         package="pyopen_wakeword",
         path="models/embedding_model.tflite",
+        stream=False,
         sha256="c0aea21eb84a4ce90a08c870da41b7a7173b45269e6a3207c71d67c40f3a59d8",
         size=96,
         step_frames=8,
@@ -80,12 +82,14 @@ class Backbone:
         self.step_frames, self.context_frames = known.step_frames, known.context_frames
         self.step = known.step_frames * known.frontend.hop_samples
         self.context = known.frontend.samples_for(known.context_frames)
-        self._graph = read_graph(data)
+        self._data, self._graph = data, None if known.stream else read_graph(data)
         self._many: dict[int, ManyHops] = {}
         self._whole: tuple[Frontend, StreamForm, StreamForm] | None = None
 
     def network(self, frames: int) -> Network:
         """Open the stream form for so many new frames a call: frames and state to embeddings and state."""
+        if self._graph is None:
+            return open_network(self._data, self.backend, frames)
         return open_network(write_graph(stream_graph(self._graph, frames)), self.backend)
 
     def form(self, hop_frames: int) -> StreamForm:

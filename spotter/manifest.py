@@ -18,6 +18,7 @@ FILE_NAME: Final = "manifest.json"
 WINDOW_NETWORK: Final = "model.tflite"
 STREAM_NETWORK: Final = "model.stream.tflite"
 HEAD: Final = "head.npz"  # of own words; their backbone is installed, and named in the manifest
+VOICE: Final = "voice.npz"  # beside a head: whose voice passes
 INT8_NETWORK: Final = "model.int8.tflite"  # the window form in whole numbers; float32 goes in and comes out
 
 _AGAIN: Final = "export the model again, or fetch it anew"

@@ -19,15 +19,17 @@ from spotter.network import Backend
 from spotter.scorers import Scorer, WindowScorer
 from spotter.settings import UNKNOWN
 from spotter.tflite_engine import TfliteEngine
-from spotter.words_engine import Forgetful, WordsEngine, open_words
+from spotter.words_engine import WordsEngine, open_words
 
 
 def open_pair(
     folder: Path, manifest: Manifest, files: Mapping[str, bytes], backend: Backend, network: str
 ) -> PairEngine:
     """Open both; the manifest's `extended` says what of it is the other model's."""
-    extended, beside = manifest.raw.get("extended"), manifest.frontend.beside
-    if beside is None or not isinstance(extended, dict) or not isinstance(extended.get("labels"), list):
+    extended = manifest.raw.get("extended")
+    frontend = dataclasses.replace(manifest.frontend, beside=None)
+    beside = manifest.frontend.beside or frontend  # the same frames may serve both
+    if not isinstance(extended, dict) or not isinstance(extended.get("labels"), list):
         raise ModelError(f"{folder} extends a model, but its manifest does not say which labels; fit the model again")
     labels = tuple(extended["labels"])
     words = tuple(label for label in manifest.labels if label not in labels)
@@ -39,7 +41,6 @@ def open_pair(
         if not isinstance(value, int) or value < 1 or value % unit:
             raise ModelError(f"{folder}: {name} of the extended model is {value!r}; fit the model again")
         counts[name] = value
-    frontend = dataclasses.replace(manifest.frontend, beside=None)
     own = dataclasses.replace(manifest, labels=(UNKNOWN, *words), frontend=frontend, context=counts["own_context"])
     other = dataclasses.replace(
         manifest, labels=labels, frontend=beside, context=counts["context"], step=counts["step"]
@@ -47,7 +48,7 @@ def open_pair(
     return PairEngine(
         open_words(folder, own, files, backend),
         TfliteEngine(folder, other, files, backend, network),
-        own_bins=frontend.bins,
+        bins=(slice(0, frontend.bins), slice(manifest.frontend.bins - beside.bins, None)),
         context_frames=tuple(part.frontend.frames_in(part.context) for part in (manifest, own, other)),
         strides=(own.step // frontend.hop_samples, other.step // beside.hop_samples),
         unknown=labels.index(UNKNOWN),
@@ -60,7 +61,9 @@ class PairEngine:
     Parameters
     ----------
     words, other
-        The engines; the other's bins follow the own ones in each frame.
+        The engines.
+    bins : (slice, slice)
+        Which bins of each frame are theirs.
     context_frames : (int, int, int)
         Frames of a window, and those that the own words' scores and the other's depend on.
     strides : (int, int)
@@ -74,7 +77,7 @@ class PairEngine:
         words: WordsEngine,
         other: TfliteEngine,
         *,
-        own_bins: int,
+        bins: tuple[slice, slice],
         context_frames: tuple[int, ...],
         strides: tuple[int, int],
         unknown: int,
@@ -82,13 +85,13 @@ class PairEngine:
         if context_frames[0] < max(context_frames) or strides[0] % strides[1]:
             raise ModelError("a window is shorter than what its networks look at, or their steps do not fit; fit again")
         self._words, self._other = words, other
-        self._own_bins, self._context, self._strides, self._unknown = own_bins, context_frames, strides, unknown
+        self._bins, self._context, self._strides, self._unknown = bins, context_frames, strides, unknown
 
     def rows(self, frames: Floats) -> Floats:
         """Scores of all windows in a recording's frames, one each step, shape (windows, labels)."""
         whole, own, other = self._context
-        words = self._words.rows(np.ascontiguousarray(frames[whole - own :, : self._own_bins]))
-        others = self._other.rows(np.ascontiguousarray(frames[whole - other :, self._own_bins :]))
+        words = self._words.rows(np.ascontiguousarray(frames[whole - own :, self._bins[0]]))
+        others = self._other.rows(np.ascontiguousarray(frames[whole - other :, self._bins[1]]))
         others = others[:: self._strides[0] // self._strides[1]]
         return np.stack([joined(o, w, self._unknown) for o, w in zip(others, words, strict=True)])
 
@@ -101,37 +104,28 @@ class PairEngine:
         return self._pair(self._words.scorer(hop_frames), self._other.scorer(hop_frames))
 
     def _pair(self, words: Scorer, other: Scorer) -> PairScorer:
-        return PairScorer(words, other, self._own_bins, self._context, self._unknown)
+        return PairScorer(words, other, self._bins, self._context, self._unknown)
 
 
 class PairScorer:
     """Scores of one stream from both networks."""
 
     def __init__(
-        self, words: Scorer, other: Scorer, own_bins: int, context_frames: tuple[int, ...], unknown: int
+        self, words: Scorer, other: Scorer, bins: tuple[slice, slice], context_frames: tuple[int, ...], unknown: int
     ) -> None:
         self._words, self._other = words, other
-        self._own_bins, self._context, self._unknown = own_bins, context_frames, unknown
+        self._bins, self._context, self._unknown = bins, context_frames, unknown
 
     def score(self, frames: Floats, new: int) -> Floats:
         """Score the window that ends now; see `spotter.scorers.Scorer`."""
         whole, own, other = self._context
         begins = new == whole
-        words = self._words.score(
-            self._newest(frames[:, : self._own_bins], own if begins or isinstance(self._words, Forgetful) else new),
-            own if begins else new,
-        )
-        others = self._other.score(
-            self._newest(
-                frames[:, self._own_bins :], other if begins or isinstance(self._other, WindowScorer) else new
-            ),
-            other if begins else new,
-        )
+        words = self._words.score(frames[len(frames) - own :, self._bins[0]], own if begins else new)
+        # Only what is looked at is copied.
+        looked_at = other if begins or isinstance(self._other, WindowScorer) else new
+        newest = np.ascontiguousarray(frames[len(frames) - looked_at :, self._bins[1]])
+        others = self._other.score(newest, other if begins else new)
         return joined(others, words, self._unknown)
-
-    @staticmethod
-    def _newest(frames: Floats, count: int) -> Floats:
-        return np.ascontiguousarray(frames[len(frames) - count :])  # only what is looked at is copied
 
     def reset(self) -> None:
         """Forget the stream."""

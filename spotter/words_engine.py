@@ -11,10 +11,13 @@ from spotter.arrays import Floats
 from spotter.backbone import BACKBONES, Backbone, open_backbone
 from spotter.errors import BadInputError, ModelError
 from spotter.head import Head, read_head
-from spotter.manifest import HEAD, Manifest
+from spotter.manifest import HEAD, VOICE, Manifest
 from spotter.network import Backend
 from spotter.scorers import Scorer
 from spotter.stream_form import ManyHops, StreamForm
+from spotter.voice import Voice, read_voice
+
+_SURELY_UNKNOWN = 0.9  # no word could fire, whosever voice it is
 
 
 def open_words(folder: Path, manifest: Manifest, files: Mapping[str, bytes], backend: Backend) -> WordsEngine:
@@ -38,7 +41,8 @@ def open_words(folder: Path, manifest: Manifest, files: Mapping[str, bytes], bac
     for what, (one, other) in wanted.items():
         if one != other:
             raise ModelError(f"{folder / HEAD} and the manifest differ in {what} ({one}, {other}); fit the model again")
-    return WordsEngine(backbone, head, context_frames)
+    voice = read_voice(files[VOICE]) if VOICE in files else None
+    return WordsEngine(backbone, head, context_frames, voice)
 
 
 class WordsEngine:
@@ -52,10 +56,12 @@ class WordsEngine:
         On so many embeddings in a row as its inputs are.
     context_frames : int
         Frames that those embeddings depend on.
+    voice : Voice, optional
+        Words by other voices are unknown.
     """
 
-    def __init__(self, backbone: Backbone, head: Head, context_frames: int) -> None:
-        self._backbone, self._head, self._context_frames = backbone, head, context_frames
+    def __init__(self, backbone: Backbone, head: Head, context_frames: int, voice: Voice | None = None) -> None:
+        self._backbone, self._head, self._context_frames, self._voice = backbone, head, context_frames, voice
         self._whole: WordsScorer | None = None
 
     def rows(self, frames: Floats) -> Floats:
@@ -67,7 +73,7 @@ class WordsEngine:
         more = (len(frames) - self._context_frames) // self._backbone.step_frames
         if not more:
             return first
-        rest = frames[self._context_frames : self._context_frames + more * self._backbone.step_frames]
+        rest = frames[: self._context_frames + more * self._backbone.step_frames]
         return np.concatenate((first, self._whole.score_hops(rest, more)))
 
     def window_scorer(self) -> Scorer:
@@ -76,17 +82,25 @@ class WordsEngine:
 
     def scorer(self, hop_frames: int) -> WordsScorer:
         """Make a scorer for one stream of such hops."""
+        many = self._backbone.many(hop_frames)
         form = self._backbone.form(hop_frames)
-        return WordsScorer(form, self._backbone, self._head, self._context_frames, self._backbone.many(hop_frames))
+        return WordsScorer(form, self._backbone, self._head, self._context_frames, many, self._voice)
 
 
 class WordsScorer:
     """Scores of one stream: new frames through the backbone, the last embeddings through the head."""
 
     def __init__(
-        self, one_hop: StreamForm, backbone: Backbone, head: Head, context_frames: int, many: ManyHops | None = None
+        self,
+        one_hop: StreamForm,
+        backbone: Backbone,
+        head: Head,
+        context_frames: int,
+        many: ManyHops | None = None,
+        voice: Voice | None = None,
     ) -> None:
         self._one_hop, self._many, self._head = one_hop, many, head
+        self._voice, self._frontend = voice, backbone.frontend
         self._hop_frames, self._context_frames = one_hop.frames, context_frames
         self._step_frames = backbone.step_frames
         self._state = one_hop.silence
@@ -99,13 +113,13 @@ class WordsScorer:
             raise BadInputError(
                 f"{new} new frames; give {self._context_frames} first, then {self._hop_frames} at a time"
             )
-        fresh = frames[len(frames) - new :]
+        fresh = np.ascontiguousarray(frames[len(frames) - new :])
         if missing := -new % self._hop_frames:
             # What zeros leave in the state never reaches a score: nothing pads in time.
             fresh = np.concatenate((np.zeros((missing, frames.shape[1]), np.float32), fresh))
         embeddings = self._embed(fresh)
         self._recent = np.concatenate((self._recent, embeddings))[-self._held :]
-        return self._head(self._recent.reshape(-1))
+        return self._judged(self._head(self._recent.reshape(-1)), frames)
 
     def score_hops(self, frames: Floats, hops: int) -> Floats:
         """Score the windows of the last so many hops, shape (hops, labels), after a first `score`."""
@@ -114,14 +128,29 @@ class WordsScorer:
         whole = np.concatenate((self._recent, embeddings))
         flat, size = whole.reshape(-1), whole.shape[1]
         ends = range(self._held + per_hop, len(whole) + 1, per_hop)
-        scores = np.stack([self._head(flat[(end - self._held) * size : end * size]) for end in ends])
+        first = len(frames) - (hops - 1) * self._hop_frames  # after the first hop's window
+        scores = [
+            self._judged(
+                self._head(flat[(end - self._held) * size : end * size]), frames[: first + n * self._hop_frames]
+            )
+            for n, end in enumerate(ends)
+        ]
         self._recent = whole[-self._held :]
-        return scores
+        return np.stack(scores)
 
     def reset(self) -> None:
         """Forget the stream."""
         self._state = self._one_hop.silence
         self._recent = np.zeros_like(self._recent)
+
+    def _judged(self, scores: Floats, frames: Floats) -> Floats:
+        """Give to `_unknown_` what another voice said; `frames` end with the window."""
+        if self._voice is not None and scores[0] < _SURELY_UNKNOWN:
+            window = frames[max(0, len(frames) - self._context_frames) :]
+            if not self._voice.passes(window, self._frontend):
+                scores[:] = 0.0
+                scores[0] = 1.0
+        return scores
 
     def _embed(self, fresh: Floats) -> Floats:
         """Embeddings of whole hops of frames, shape (n, size)."""

@@ -38,6 +38,7 @@ ORDER = [
     "spotter.model_folders",
     "spotter.tflite_engine",
     "spotter.head",
+    "spotter.voice",
     "spotter.words_engine",
     "spotter.pair_engine",
     "spotter.model",
@@ -49,6 +50,9 @@ ORDER = [
     "spotter.recorded",
     "spotter.callbacks",
     "spotter.running",
+    "spotter.clip_files",
+    "spotter.overheard",
+    "spotter.saving",
     "spotter.listener",
     "spotter.cli",
 ]

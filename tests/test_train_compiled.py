@@ -20,7 +20,7 @@ from train.compiled import forward
 from train.compiled import Step
 from train.codes import Codes
 from train.networks.temporal import Temporal
-sizes = Temporal(width=8, dilations=(1, 2), smoothing=5)
+sizes = Temporal(width=8, dilations=(1, 2), smoothing=5, stem=STEM)
 model = sizes.build(None, 6, 4)
 rng = np.random.default_rng(0)
 for v in model.variables:
@@ -41,11 +41,17 @@ print("same")
 """
 
 
+@pytest.mark.parametrize("stem", [0, 4])
 @pytest.mark.skipif(NO_TORCH, reason="PyTorch is not installed; it is one of Keras's backends, not needed")
-def test_the_compiled_step_gives_what_the_keras_model_gives() -> None:
+def test_the_compiled_step_gives_what_the_keras_model_gives(stem: int) -> None:
     environment = {"KERAS_BACKEND": "torch", "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [sys.executable, "-c", SAME_NUMBERS], env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", SAME_NUMBERS.replace("STEM", str(stem))],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.stdout.endswith("same\n"), done.stderr
 

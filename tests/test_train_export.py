@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,16 +41,17 @@ from train.recipe import from_dict
 words, noise = sys.argv[1:]
 keras.utils.set_random_seed(0)
 runs = {
-    "temporal": ({"width": 8, "dilations": [1], "smoothing": 5}, ["--noise", noise]),
-    "ds_cnn": ({"width": 8, "blocks": 1}, []),
+    "temporal": ("temporal", {"width": 8, "dilations": [1], "smoothing": 5}, ["--noise", noise]),
+    "stem": ("temporal", {"width": 8, "dilations": [1], "smoothing": 5, "stem": 4}, []),
+    "ds_cnn": ("ds_cnn", {"width": 8, "blocks": 1}, []),
 }
-for name, (options, data) in runs.items():
+for name, (kind, options, data) in runs.items():
     run = Path("runs") / name
     (run / "round0").mkdir(parents=True)
-    values = {"keywords": ["yes", "no"], "rounds": 0, "network": name, "network_options": options}
+    values = {"keywords": ["yes", "no"], "rounds": 0, "network": kind, "network_options": options}
     (run / "run.json").write_text(json.dumps({"command": "made for a test", "recipe": values}))
     recipe = from_dict(values)
-    model = network(name, options).build(None, recipe.frontend.bins, len(recipe.labels))
+    model = network(kind, options).build(None, recipe.frontend.bins, len(recipe.labels))
     for layer in model.layers:  # far from even scores, so that a difference shows
         if layer.name in ("logits", "classes"):
             layer.set_weights([w * 6 for w in layer.get_weights()])
@@ -77,7 +79,7 @@ def exported(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> tupl
 
 
 @needs_tensorflow
-@pytest.mark.parametrize("name", ["temporal", "ds_cnn"])
+@pytest.mark.parametrize("name", ["temporal", "stem", "ds_cnn"])
 def test_the_whole_number_form_is_listed_in_the_manifest_and_opens(exported: tuple[Path, str], name: str) -> None:
     folder = exported[0] / "models" / name
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -97,6 +99,23 @@ def test_a_network_without_a_stream_form_is_exported_without_one(exported: tuple
     files = {name: set(Model.open(exported[0] / "models" / name).manifest["files"]) for name in ("temporal", "ds_cnn")}
     assert files["ds_cnn"] == {"model.tflite", "model.int8.tflite"}
     assert files["temporal"] == files["ds_cnn"] | {"model.stream.tflite"}
+
+
+@needs_tensorflow
+@pytest.mark.parametrize("backend", ["litert", "numpy"])
+@pytest.mark.parametrize("hop", [320, 1_600])
+def test_two_dimensional_first_layers_stream(exported: tuple[Path, str], backend: Any, hop: int) -> None:
+    model = Model.open(exported[0] / "models" / "stem", backend=backend)
+    samples = np.resize(word(900), model.context + 10 * hop) * np.linspace(0.1, 1, model.context + 10 * hop)
+    frames, new = Frontend(model.frontend)(samples.astype(np.float32)), hop // 160
+    stream, whole = model.scorer(hop), model.window_scorer()
+    seen = []
+    for at in range(0, len(frames) - model.context_frames + 1, new):
+        window = frames[at : at + model.context_frames]
+        seen.append(stream.score(window, new if at else model.context_frames).copy())
+        np.testing.assert_allclose(seen[-1], whole.score(window, new), atol=1e-4)
+    assert len(seen) > 9
+    assert np.ptp(seen, axis=0).max() > 1e-3  # they do move
 
 
 @needs_tensorflow

@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from train.batches import Mixer
 from train.codes import Codes
+from train.compiled_ops import Ops
 from train.history import Looks
 from train.networks.temporal import Temporal
 from train.recipe import Recipe
@@ -83,61 +84,25 @@ def forward(
 
     statistics : filled with mean and variance of each normalisation while training; None for inference.
     """
-    k, fast = sizes.kernel, torch.bfloat16 if statistics is not None else torch.float32
-
-    def norm(name: str, x: torch.Tensor, channel: int = -1) -> torch.Tensor:
-        x = x.float()
-        wide = [1] * x.ndim
-        wide[channel] = x.shape[channel]
-        if statistics is None:
-            mean, variance = weights[f"{name}.moving_mean"], weights[f"{name}.moving_variance"]
-        else:
-            over = [n for n, size in enumerate(wide) if size == 1]
-            mean = x.mean(over)
-            variance = (x * x).mean(over) - mean * mean  # one pass over memory; `var` takes the time of four
-            statistics[name] = mean.detach(), variance.detach()
-        scale = weights[f"{name}.gamma"] * torch.rsqrt(variance + 1e-3)
-        return (x - mean.view(wide)) * scale.view(wide) + weights[f"{name}.beta"].view(wide)
-
-    def taps(name: str, x: torch.Tensor, count: int, dilation: int) -> torch.Tensor:
-        # One pass over memory once compiled; the libraries' depthwise convolutions take several.
-        kernel = weights[f"{name}.kernel"][:, :, 0].to(fast)
-        length = x.shape[1] - (count - 1) * dilation
-        y = x[:, :length] * kernel[0]
-        for at in range(1, count):
-            y = y + x[:, at * dilation : at * dilation + length] * kernel[at]
-        return y
-
-    def dense(name: str, x: torch.Tensor) -> torch.Tensor:
-        kernel = weights[f"{name}.kernel"].to(fast)
-        return x @ kernel.reshape(-1, kernel.shape[-1])
-
-    def image(name: str, x: torch.Tensor, strides: tuple[int, int]) -> torch.Tensor:
-        kernel = weights[f"{name}.kernel"].permute(3, 2, 0, 1).to(fast).contiguous(memory_format=torch.channels_last)
-        y = torch.nn.functional.conv2d(x, kernel, stride=strides, padding=(0, kernel.shape[3] // 2))
-        return norm(f"{name}_norm", y, channel=1)
-
-    x = (frames * 0.25 + 2.0).to(fast)
+    ops, k = Ops(weights, statistics), sizes.kernel
+    x = (frames * 0.25 + 2.0).to(ops.fast)
     if sizes.stem:
-        x = image("stem_first", x[:, None], (sizes.stride, 2)).relu().to(fast)
-        y = image("stem_b", image("stem_a", x, (1, 1)).relu().to(fast), (1, 1))
-        x = (y + x[:, :, 2:-2]).relu().to(fast)
-        x = image("stem_last", x, (1, 2)).relu().to(fast).permute(0, 2, 3, 1).flatten(2)
+        x = ops.stem(x, sizes.stride)
     else:
         length = (x.shape[1] - k) // sizes.stride + 1
         x = torch.cat([x[:, at : at + sizes.stride * (length - 1) + 1 : sizes.stride] for at in range(k)], dim=-1)
-    x = norm("first_norm", dense("first", x)).relu().to(fast)
+    x = ops.relu_norm("first_norm", ops.dense("first", x))
     for block, dilation in enumerate(sizes.dilations):
         crop = (k - 1) * dilation
-        y = dense(f"b{block}a_point", taps(f"b{block}a_depth", x, k, dilation))
-        y = norm(f"b{block}a_norm", y).relu().to(fast)
-        y = norm(f"b{block}b_norm", dense(f"b{block}b_point", taps(f"b{block}b_depth", y, k, dilation)))
-        x = (y + x[:, crop:-crop]).relu().to(fast)
+        y = ops.dense(f"b{block}a_point", ops.taps(f"b{block}a_depth", x, dilation=dilation))
+        y = ops.taps(f"b{block}b_depth", ops.relu_norm(f"b{block}a_norm", y), dilation=dilation)
+        y = ops.norm(f"b{block}b_norm", ops.dense(f"b{block}b_point", y))
+        x = (y + x[:, crop:-crop]).relu().to(ops.fast)
     if statistics is not None and sizes.dropout:
         keep = 1.0 - sizes.dropout
-        x = x * (torch.rand(x.shape[0], 1, x.shape[2]) < keep).to(fast) / keep
-    x = taps("smoothing", x, sizes.smoothing, 1) + weights["smoothing.bias"].to(fast)
-    return dense("logits", x).float() + weights["logits.bias"]
+        x = x * (torch.rand(x.shape[0], 1, x.shape[2]) < keep).to(ops.fast) / keep
+    x = ops.taps("smoothing", x) + ops.bias("smoothing").to(ops.fast)
+    return ops.dense("logits", x).float() + ops.bias("logits")
 
 
 def fit(recipe: Recipe, sizes: Temporal, model: keras.Model, mixer: Mixer, looks: Looks, folder: Path) -> None:

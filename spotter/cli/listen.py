@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,9 @@ from spotter.cli.common import Parser, guarded, say, tell, version, writing
 if TYPE_CHECKING:
     from spotter.cli.explaining import Explaining, Output
     from spotter.events import Event
+    from spotter.explain import Moment
     from spotter.listener import Listener
+    from spotter.saving import Saver
     from spotter.sources import LiveSource, Source
 
 DEMO: Final = Path(__file__).parents[1] / "data" / "demo.flac"
@@ -35,6 +37,7 @@ examples:
   arecord -t raw -f S16_LE -r 16000 | spotter listen --input -
   spotter listen --explain                         why, after each event and each near miss
   spotter listen --input talk.wav --at 12.4 --explain-picture why.png
+  spotter listen --save clips                      keep what it heard, to be marked right or wrong
 
 exit codes: 0 done or Ctrl-C, also when nobody reads the output any more; 1 failed while running;
 2 bad arguments or input; 3 no usable microphone; 4 model unusable
@@ -81,6 +84,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--hop", type=float, metavar="MS", help="milliseconds between decisions (default: about 100)")
     explain.add_arguments(parser)
+    parser.add_argument(
+        "--save",
+        metavar="DIR",
+        help="write the audio around each detection to WAV files there (2 s before, 0.5 s after)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--list-devices", action="store_true", help="print the microphones and end")
     parser.add_argument("--list-models", action="store_true", help="print the models and end")
@@ -109,22 +117,21 @@ def _listen(options: argparse.Namespace, used: list[Source | LiveSource]) -> int
 
     wanted = explain.Wanted(options)
     source = _source(options)
-    listener, explaining = _listener(options, source, wanted)
+    session = _session(options, source, wanted)
+    listener = session.listener
     used.append(listener.source)
     try:
-        return _Session(listener, explaining).run(options)
+        return session.run(options)
     except MicrophoneError as error:
         if source is not None or not options.or_demo or listener.spotter is not None:
             raise
         say(f"{error}; this is the recording that ships with spotter")
     from spotter.sources.files import AudioFile
 
-    return _Session(*_listener(options, AudioFile(DEMO), wanted)).run(options)
+    return _session(options, AudioFile(DEMO), wanted).run(options)
 
 
-def _listener(
-    options: argparse.Namespace, source: Source | LiveSource | None, wanted: explain.Wanted
-) -> tuple[Listener, Explaining | None]:
+def _session(options: argparse.Namespace, source: Source | LiveSource | None, wanted: explain.Wanted) -> _Session:
     from spotter.listener import Listener
     from spotter.model import Model
     from spotter.settings import with_threshold
@@ -134,14 +141,23 @@ def _listener(
     decoder = with_threshold(with_threshold(model.decoder, for_all, model.keywords), for_words, model.keywords)
     device = options.device if source is None else None
     listener = Listener(model, device=device, source=source, hop_ms=options.hop, decoder=decoder)
-    if not wanted:
-        return listener, None
-    from spotter.cli.explaining import Explaining
-    from spotter.pipeline import hop_for
+    session = _Session(listener)
+    shown: list[Callable[[Moment], object]] = []
+    if wanted:
+        from spotter.cli.explaining import Explaining
+        from spotter.pipeline import hop_for
 
-    explaining = Explaining(wanted, model, decoder, hop_for(model, options.hop), _length_s(source, options))
-    listener.explain = explaining.see
-    return listener, explaining
+        session.explaining = Explaining(wanted, model, decoder, hop_for(model, options.hop), _length_s(source, options))
+        shown.append(session.explaining.see)
+    if options.save is not None:
+        from spotter.saving import Saver
+
+        session.saver = Saver(Path(options.save), model)
+        listener.source = session.saver.overhear(listener.source)
+        shown.append(session.saver.see)
+    if shown:
+        listener.explain = shown[0] if len(shown) == 1 else lambda moment: [see(moment) for see in shown]
+    return session
 
 
 def _source(options: argparse.Namespace) -> Source | None:
@@ -200,6 +216,7 @@ class _Session:
 
     listener: Listener
     explaining: Explaining | None = None
+    saver: Saver | None = None
     gaps: int = 0
     invalid_samples: int = 0
     invalid_places: int = 0
@@ -239,8 +256,10 @@ class _Session:
                 try:
                     listener.stop()
                 finally:
+                    self._end_saving()
                     if wanted:
                         self._say_counts()
+        source = getattr(source, "inner", source)  # one that was overheard
         if self.explaining and listener.spotter:
             self.explaining.end(source, listener.spotter.position / 16_000)
         if self.invalid_places:
@@ -268,6 +287,12 @@ class _Session:
                 self.invalid_first_s = event.time - event.seconds
             self.invalid_places += 1
             self.invalid_samples += event.samples
+
+    def _end_saving(self) -> None:
+        if self.saver:
+            self.saver.end()
+            clips = "1 clip" if self.saver.saved == 1 else f"{self.saver.saved} clips"
+            tell(f"saved {clips} in {self.saver.folder}; `python -m train review {self.saver.folder}` marks them")
 
     def _say_counts(self) -> None:
         spotter = self.listener.spotter

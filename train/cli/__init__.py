@@ -11,6 +11,11 @@ from spotter.errors import SpotterError
 from train.cli.trouble import sentence
 
 STEPS = {
+    "record": "record your own words with a microphone, take by take",
+    "collect": "find and cut your words in recordings that you have",
+    "say": "make recordings of your own words from text, by offline speech synthesis",
+    "check-word": "is a word a good one to listen for?",
+    "review": "mark what a listener saved as right or wrong, and put it into the data",
     "explore": "look at recordings and listen to them before training",
     "fit": "train a model from folders of recordings",
     "evaluate": "measure a model on clips: accuracy, speakers, calibration, noise and rooms",
@@ -22,6 +27,8 @@ STEPS = {
     "ablate": "measure what each augmentation is worth, in short runs",
     "compare": "train several networks on the same recordings and compare them in a table",
     "words": "find or make thousands of other words: by alignment, by synthesis",
+    "background": "make the bank of background that own words are fitted against",
+    "distill": "teach a small network the embeddings of a backbone for own words",
     "export": "write a model folder from the weights of a run",
 }
 

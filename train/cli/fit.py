@@ -1,8 +1,12 @@
-"""Train a model from folders of recordings, export it, and measure it on the validation speakers.
+"""Make a model from folders of recordings, one folder per word, and say what is to be expected of it.
 
-DATA holds one folder of recordings per word, as Speech Commands has them: WORD/SPEAKER_nohash_N.wav.
-Words that are no keywords teach what to leave alone; so do running speech (--speech), noise and
-phrases. What is found on the way stays in --work, and the same command goes on from there.
+DATA holds WORD/SPEAKER_nohash_N.wav, as `record` and `collect` write it and as Speech Commands has it.
+
+Of few recordings (5 to about 200 of each word) a small head is fitted on a frozen backbone, in a minute
+or two; all folders are words then, but for those that begin with "_". Of many a network is trained,
+exported, and measured on the validation speakers; words that are no keywords teach what to leave alone,
+and so do running speech (--speech), noise and phrases. What is found on the way stays in --work, and the
+same command goes on from there.
 
 With KERAS_BACKEND=torch the default network trains in a third of the processor time.
 """
@@ -24,13 +28,17 @@ from typing import TYPE_CHECKING, Any
 
 from spotter.errors import BadInputError, SpotterError
 from train.cli.data_arguments import add_data_arguments, background_noise, data_folder
+from train.cli.fit_own import add_own_arguments, run_own, wants_head
 
 if TYPE_CHECKING:
     from train.material import Folders, Material
     from train.pools import Pools
     from train.recipe import Recipe
 
-EXAMPLE = """example:
+_RECIPE = Path(__file__).parent.parent / "recipes" / "commands.toml"
+
+EXAMPLE = """examples:
+  python -m train fit data/mine --out models/mine
   python -m train fit data/words --speech data/speech --noise data/noise data/music --out models/mine"""
 
 
@@ -38,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the step takes."""
     add_data_arguments(parser)
     parser.add_argument("--out", type=Path, required=True, help="model folder to write, such as models/mine")
-    parser.add_argument("--recipe", type=Path, default=Path(__file__).parent.parent / "recipes" / "commands.toml")
-    parser.add_argument("--keywords", nargs="+", help="words to be heard, in the place of the recipe's")
+    parser.add_argument("--recipe", type=Path, help="how a network is trained (default: as the shipped one was)")
+    parser.add_argument("--keywords", nargs="+", help="words to be heard (default: the recipe's, or all folders)")
     add_material_arguments(parser)
     parser.add_argument("--hard", type=Path, nargs="+", default=[], help="tables of places that fooled a model (mine)")
     parser.add_argument("--seed", type=int, help="in the place of the recipe's")
@@ -47,6 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--distribute", action="store_true", help="several GPUs, or machines named in TF_CONFIG")
     parser.add_argument("--work", type=Path, help="where the run keeps its state (default: runs/NAME of --out)")
     parser.add_argument("--force", action="store_true", help="replace an existing model folder")
+    add_own_arguments(parser)
 
 
 def add_material_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +88,10 @@ def run(args: argparse.Namespace) -> int:
     """Fit, mine, fit on, export, evaluate."""
     if args.out.exists() and not args.force:
         raise BadInputError(f"{args.out} exists; give another name, or --force to replace it")
+    if args.data is not None and wants_head(args):
+        return run_own(args)
     args.data = data_folder(args)
+    args.recipe = args.recipe or _RECIPE
     args.noise = background_noise(args, args.data)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from train import recipe as recipes

@@ -13,6 +13,8 @@ from typing import Any
 import keras
 from keras import layers
 
+from train.networks.parts import beside
+
 FRAMES = 6  # outputs of the first layer that the other three take away
 
 
@@ -58,13 +60,12 @@ def kept(channels: int, bins: int, stride: int) -> dict[str, tuple[int, ...]]:
     }
 
 
-def apply(x: Any, extend: Any, crop: Any, conv: Any, *, stride: int) -> Any:
+def apply(x: Any, extend: Any, conv: Any, *, stride: int) -> Any:
     """The exported form, with kept inputs (`extend`) and normalisation folded in (`conv`)."""
     x = layers.Reshape((-1, x.shape[-1], 1))(x)
     x = conv(padded(extend("stem_first", x, 5 - stride), 5), "stem_first", relu=True, strides=(stride, 2))
     a = extend("stem_a", x, 2)
     y = conv(padded(a, 3), "stem_a", relu=True)
     y = conv(padded(extend("stem_b", y, 2), 3), "stem_b", relu=False)
-    skip = crop(a, 2) if a is x else a[:, :-2]
-    x = layers.ReLU()(layers.Add()([y, skip]))
+    x = layers.ReLU()(layers.Add()([y, beside(x, a, 2)]))
     return flat(conv(padded(extend("stem_last", x, 2), 3), "stem_last", relu=True, strides=(1, 2)))

@@ -1,0 +1,65 @@
+"""Clips as WAV files: written whole or not at all, and never over another."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from spotter.arrays import Floats
+from spotter.settings import SAMPLE_RATE
+
+
+def save(folder: Path, name: str, samples: Floats, about: Mapping[str, Any]) -> Path:
+    """Write a clip and what is known of it, under a name that is free; return the clip's path."""
+    data = wav_bytes(samples)
+    number = 1
+    while True:
+        path = folder / (f"{name}.wav" if number == 1 else f"{name}-{number}.wav")
+        beside = path.with_suffix(".json")
+        try:
+            write_new(beside, (json.dumps(about, ensure_ascii=False, indent=2) + "\n").encode())
+        except FileExistsError:
+            number += 1
+            continue
+        try:
+            write_new(path, data)
+        except BaseException as error:
+            beside.unlink(missing_ok=True)
+            if not isinstance(error, FileExistsError):
+                raise
+            number += 1
+            continue
+        return path
+
+
+def wav_bytes(samples: Floats) -> bytes:
+    """Return 16 kHz mono samples, shape (samples,), as a WAV file of 16 bits."""
+    import soundfile
+
+    out = io.BytesIO()
+    soundfile.write(out, samples, SAMPLE_RATE, subtype="PCM_16", format="WAV")
+    return out.getvalue()
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all; `FileExistsError` if there is one of that name."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("xb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            os.link(part, path)  # unlike a renaming, it replaces nothing
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without links
+            if path.exists():
+                raise FileExistsError(path) from None
+            part.rename(path)
+    finally:
+        part.unlink(missing_ok=True)
