@@ -29,6 +29,8 @@ STEPS = {
     "words": "find or make thousands of other words: by alignment, by synthesis",
     "background": "make the bank of background that own words are fitted against",
     "distill": "teach a small network the embeddings of a backbone for own words",
+    "voices": "learn what tells speakers apart, for own words that only you can say",
+    "trial": "try how few recordings of a phrase do, on the rest of them and on hours of speech",
     "export": "write a model folder from the weights of a run",
 }
 

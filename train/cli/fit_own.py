@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from spotter.backbone import Backbone
     from spotter.model import Model
+    from spotter.voice import Voice
     from train.own.bank import Bank
     from train.own.fit_words import Fitted
     from train.own.recordings import OwnRecordings
@@ -34,6 +35,7 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--target-fa", type=float, default=0.5, help="false accepts an hour, of each word (0.5)")
     group.add_argument("--extend", metavar="MODEL", help="hear its words, too, such as those of commands")
+    group.add_argument("--only-my-voice", action="store_true", help="let other people's voices pass less often")
     group.add_argument("--say", nargs="+", metavar="PHRASE", help="let synthetic voices say them into DATA first")
     group.add_argument("--voices", type=Path, help="folder of further voices for --say: package/voices of kokoro-js")
 
@@ -76,6 +78,7 @@ def run_own(args: argparse.Namespace) -> int:
     told = ", ".join(f"{word} {len(clips)}" for word, clips in recordings.words.items())
     print(f"recordings: {told}; a head on {backbone.name} (--way network trains one)", file=sys.stderr)
     _say_left_out(recordings)
+    voice, of_voice = _voice(recordings, backbone) if args.only_my_voice else (None, {})
     fitted = fit_words(
         recordings.words,
         backbone,
@@ -86,9 +89,22 @@ def run_own(args: argparse.Namespace) -> int:
         seed=args.seed or 0,
         progress=_progress(),
     )
-    model = _write(args, fitted, backbone, bank, extend, synthetic)
+    model = _write(args, fitted, backbone, bank, extend, synthetic, voice, of_voice)
     _tell(args, fitted, model, synthetic, time.monotonic() - began)
     return 0
+
+
+def _voice(recordings: OwnRecordings, backbone: Backbone) -> tuple[Voice, dict[str, Any]]:
+    from train.own.shipped import voices_of
+    from train.own.voice import enrol, read_voices
+
+    clips = [clip for clips in recordings.words.values() for clip in clips]
+    voice, report = enrol(clips, read_voices(voices_of(backbone.name)), backbone.frontend)
+    own, others = report["own"], report["others"]
+    limits = f"{own['low']:.0%}-{own['high']:.0%}"
+    print(f"only your voice: each judged by the others, {own['passed']} of {own['of']} recordings pass ({limits}),")
+    print(f"  and {others['passed'] / others['of']:.0%} of {others['of']} other people's voices")
+    return voice, report
 
 
 def _write(
@@ -98,31 +114,33 @@ def _write(
     bank: Bank,
     extend: Model | None,
     synthetic: Sequence[str],
+    voice: Voice | None,
+    of_voice: dict[str, Any],
 ) -> Model:
-    from spotter.settings import DecoderConfig
     from train.own.report import card
-    from train.own.save import WordsHead, save_words
+    from train.own.save import DECODER, head_of, save_words
     from train.written import typed
 
-    head = WordsHead(
-        fitted.head.labels[1:],
-        fitted.head.mean,
-        fitted.head.scale,
-        [(fitted.head.weights, fitted.head.bias)],
-        fitted.thresholds,
-    )
     training: dict[str, Any] = {
         "command": typed(),
         "words": {word: dict(report) for word, report in fitted.words.items()},
         "background": {"hours": round(bank.hours(), 2), "about": dict(bank.about)},
         "synthetic": list(synthetic),
+        "voice": of_voice,
         "seed": args.seed or 0,
     }
     hours = bank.hours("speech", "noise", "music")
     text = card(args.out.name, fitted.words, backbone=backbone.name, bank_hours=hours, synthetic=synthetic)
-    decoder = DecoderConfig(smooth_ms=0.0, margin=0.0, refractory_ms=1_000.0)
     return save_words(
-        args.out, head, backbone, decoder=decoder, training=training, card=text, extend=extend, force=args.force
+        args.out,
+        head_of(fitted),
+        backbone,
+        decoder=DECODER,
+        training=training,
+        card=text,
+        extend=extend,
+        voice=voice,
+        force=args.force,
     )
 
 
@@ -157,12 +175,14 @@ def _say(args: argparse.Namespace) -> list[str]:
 
 
 def _progress() -> Callable[[str, int, int], None]:
-    last = [0.0]
+    last = [time.monotonic()]
 
     def say(what: str, done: int, of: int) -> None:
         now = time.monotonic()
-        if done == of or now - last[0] > 1.0:
+        line = sys.stderr.isatty()
+        if done == of or now - last[0] > (0.2 if line else 20.0):
             last[0] = now
-            print(f"\r{what}: {done} of {of}", end="\n" if done == of else "", file=sys.stderr, flush=True)
+            begin, end = ("\r", "") if line and done < of else ("\r" if line else "", "\n")
+            print(f"{begin}{what}: {done} of {of}", end=end, file=sys.stderr, flush=True)
 
     return say

@@ -29,7 +29,7 @@ class Student:
     @property
     def step_frames(self) -> int:
         """Frames between two embeddings."""
-        return _STRIDE * 2 ** sum(halves for _, halves in self.blocks)
+        return int(_STRIDE * 2 ** sum(halves for _, halves in self.blocks))
 
     @property
     def context_frames(self) -> int:

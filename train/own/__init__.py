@@ -1,0 +1,1 @@
+"""Own words: a small head on a frozen backbone, fitted to a few recordings without TensorFlow."""
