@@ -21,7 +21,8 @@ def per_output(data: bytes) -> int:
         done = _of(graph, i)
         if done:
             out = _one_recording(graph.tensors[operator.outputs[0]].shape)
-            total += done // max(1, prod(out[1:-1]))
+            # (1, time, bands, channels); of one dimension the converter makes (1, 1, time, channels).
+            total += done // next((n for n in out[1:-1] if n > 1), 1)
     return total
 
 

@@ -39,7 +39,7 @@ class OwnWords:
     material: MaterialPlan = field(default_factory=MaterialPlan)
     word: WordFit = field(default_factory=WordFit)
     target_fa_per_hour: float = 0.5  # of each word
-    caution: float = 2.0  # the threshold is set for so many times fewer: other voices fool a head more than the bank's
+    caution: float = 1.0  # the threshold is set for so many times fewer
     curve: bool = True  # also fit to half of the recordings, to tell what more of them would bring
     seed: int = 0
 
@@ -228,6 +228,7 @@ def _report(own: Material, judged: Judged, half: Judged | None, threshold: float
         "recordings": len(own.copies),
         "sessions": len(set(own.sessions)),
         "left_out_by": judged.left_out,
+        "suspected_in_background": judged.suspected,
         "utterance_s": [float(np.min(own.seconds)), float(np.median(own.seconds)), float(np.max(own.seconds))],
         "window_embeddings": own.window,
         "copies_each": own.copies.shape[1],

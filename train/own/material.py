@@ -18,6 +18,7 @@ from train.own.scene import Scene, part, surrounded
 
 _JUDGED_SNR_DB: Final = 10.0
 _VARIED_PARTS: Final = 0.5  # share
+_SILENT: Final = 0.3  # of the copies, that lie in digital silence, as a recording does that is played by itself
 _SLACK: Final = 1.15  # more surroundings, for copies that are sped up
 
 
@@ -133,5 +134,6 @@ def gather(
 
 
 def _at_chance(rng: np.random.Generator, scene: Scene, before: int, after: int, backbone: Backbone) -> Scene:
-    """The scene, begun anywhere in a step: a listener's windows fall as they fall."""
-    return surrounded(rng, scene, before + int(rng.integers(backbone.step)), after)
+    """The scene, begun anywhere in a step, since windows fall as they fall; now and then in digital silence."""
+    before += int(rng.integers(backbone.step))
+    return surrounded(rng, scene, before, after, silent=rng.random() < _SILENT)

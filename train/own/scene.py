@@ -29,14 +29,18 @@ class Scene:
     end: int
 
 
-def surrounded(rng: np.random.Generator, scene: Scene, before: int, after: int) -> Scene:
-    """Return the utterance with so many samples before and after it, made up where they were not recorded."""
+def surrounded(rng: np.random.Generator, scene: Scene, before: int, after: int, *, silent: bool = False) -> Scene:
+    """Return the utterance with so many samples before and after it, made up where they were not recorded.
+
+    silent : zeros instead
+    """
     length = scene.end - scene.first
     left, right = min(scene.first, before), min(len(scene.samples) - scene.end, after)
     out = np.zeros(before + length + after, np.float32)
     there = slice(before - left, before + length + right)
     out[there] = scene.samples[scene.first - left : scene.end + right]
-    return Scene(_filled(out, there, grown(rng, scene.samples, len(out))), before, before + length)
+    floor = np.zeros_like(out) if silent else grown(rng, scene.samples, len(out))
+    return Scene(_filled(out, there, floor), before, before + length)
 
 
 def part(rng: np.random.Generator, scene: Scene, first: float, end: float) -> Scene:

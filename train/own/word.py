@@ -22,6 +22,7 @@ from train.own.material import Material
 from train.own.windows import Line, peaks, some
 
 _APART_S: Final = 1.0  # two false accepts within that are one
+_MOST_SUSPECTED: Final = 6
 _FEWEST_SESSIONS: Final = 3  # that can be left out in turn
 _BEFORE_END_S: Final = 0.2  # the last window of a block that nothing is heard in, for an utterance of no length
 _LONGER: Final = 1.05  # than its recording, that a copy may be
@@ -49,6 +50,7 @@ class Judged:
     quiet: Heard
     noisy: Heard
     left_out: str  # "session" or "recording"
+    suspected: int = 0  # places in the background that sound just like the word, which were not counted
 
 
 def cross_fit(
@@ -73,8 +75,25 @@ def cross_fit(
             quiet[held] = place_scores(material.copies[held, 0], line).max(axis=1)
             noisy[held] = place_scores(material.noisy[held], line).max(axis=1)
         tops.append(_tops(line, bank, bank.fold == fold))
-    tail = Tail(-np.sort(-np.concatenate(tops)), bank.hours("speech", "noise", "music"))
-    return Judged(tail, Heard(quiet), Heard(noisy), left_out)
+    peaks_found, suspected = without_the_word(-np.sort(-np.concatenate(tops)), quiet)
+    tail = Tail(peaks_found, bank.hours("speech", "noise", "music"))
+    return Judged(tail, Heard(quiet), Heard(noisy), left_out, suspected)
+
+
+def without_the_word(tops: Floats, heard: Floats) -> tuple[Floats, int]:
+    """Leave out the peaks that are as high as the word's own recordings: somebody may have said it there.
+
+    Hours of speech by strangers hold everyday words, and nobody has marked them. More than `_MOST_SUSPECTED` are not
+    left out: that is a word that sounds like much else.
+
+    Parameters
+    ----------
+    tops : scores of background, highest first
+    heard : scores of recordings that were left out of the fit
+    """
+    suspected = int((tops > np.median(heard)).sum())
+    suspected = suspected if suspected <= _MOST_SUSPECTED else 0
+    return tops[suspected:], suspected
 
 
 def fit(
