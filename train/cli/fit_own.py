@@ -64,6 +64,7 @@ def run_own(args: argparse.Namespace) -> int:
     from train.own.bank import read_bank
     from train.own.fit_words import fit_words
     from train.own.recordings import background, own_recordings, sounds, word_folders
+    from train.own.save import check_extends
 
     began = time.monotonic()
     extend = Model.open(args.extend) if args.extend else None
@@ -72,6 +73,8 @@ def run_own(args: argparse.Namespace) -> int:
     words = args.keywords or word_folders(data)
     if not words:
         raise BadInputError(f"there is no folder of a word in {data}; record one: python -m train record WORD")
+    if extend is not None:
+        check_extends(extend, words)
     backbone = open_backbone(args.backbone)
     bank = read_bank(args.background or _bank_of(backbone), backbone=backbone.name, sha256=backbone.sha256)
     recordings = own_recordings(data, words)

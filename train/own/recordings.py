@@ -81,7 +81,7 @@ def own_recordings(data: Path, words: Sequence[str]) -> OwnRecordings:
             found.left_out.append(f"{row.path} holds only silence")
             continue
         name = Name.of(row.path)
-        session = f"{name.speaker}-{name.session}" if name and name.session else row.speaker
+        session = "-".join(filter(None, (name.speaker, name.session))) if name else row.speaker
         found.words[row.word].append(Clip(samples, session, str(row.path)))
     for word, clips in found.words.items():
         if not clips:

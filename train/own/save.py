@@ -124,13 +124,18 @@ def save_words(
     return Model.open(out, backend=backbone.backend)
 
 
-def _beside(model: Model, head: WordsHead, backbone: Backbone, own_context: int) -> dict[str, Any]:
-    """What changes in the manifest of own words that stand beside another model's."""
+def check_extends(model: Model, words: Sequence[str]) -> None:
+    """Refuse a model that cannot be extended by these words."""
     if "backbone" in model.manifest:
         raise BadInputError(f"{model.name} holds own words already; fit all of them together, and extend {_SHIPPED}")
-    for word in head.words:
+    for word in words:
         if word in model.labels:
             raise BadInputError(f"{word!r} is a word of {model.name} already; leave it out, or do not extend that")
+
+
+def _beside(model: Model, head: WordsHead, backbone: Backbone, own_context: int) -> dict[str, Any]:
+    """What changes in the manifest of own words that stand beside another model's."""
+    check_extends(model, head.words)
     frontend = backbone.frontend
     if frontend != model.frontend:  # else the same frames serve both
         frontend = replace(frontend, beside=model.frontend)
