@@ -28,6 +28,7 @@ from spotter.tflite import read_graph
 from spotter.tflite_write import write_graph
 
 GOOGLE: Final = "google-speech-embedding"
+STUDENT: Final = "student"  # our own, taught by the other: for systems on which that has no package
 INSTALL: Final = "pip install 'spotter-kws[words]'"
 _TOGETHER: Final = 10  # embeddings of a call, where audio waits
 
@@ -36,8 +37,8 @@ _TOGETHER: Final = 10  # embeddings of a call, where audio waits
 class _Known:
     """A backbone's file and its sizes."""
 
-    package: str  # "" where it comes with this one
-    path: str  # inside the package, or among the models
+    package: str
+    path: str  # inside the package
     stream: bool  # whether the file is a stream form
     sha256: str
     size: int
@@ -56,6 +57,16 @@ _KNOWN: Final[Mapping[str, _Known]] = {
         step_frames=8,
         context_frames=80,  # 76, and the four before them whose loudest limits the first ones' range
         frontend=SPEECH_EMBEDDING,
+    ),
+    STUDENT: _Known(
+        package="spotter",
+        path="data/student.tflite",
+        stream=True,
+        sha256="STUDENT_SHA",
+        size=96,
+        step_frames=8,
+        context_frames=160,  # 153, to whole steps
+        frontend=FrontendConfig(),
     ),
 }
 BACKBONES: Final = tuple(_KNOWN)  # their names
@@ -145,7 +156,8 @@ def open_backbone(name: str = "auto", *, backend: str = "auto") -> Backbone:
     BadInputError
         There is no such backbone.
     """
-    name = GOOGLE if name == "auto" else name
+    if name == "auto":
+        name = GOOGLE if importlib.util.find_spec(_KNOWN[GOOGLE].package) else STUDENT
     if name not in _KNOWN:
         raise BadInputError(f"there is no backbone called {name!r}; give one of {', '.join(_KNOWN)}")
     known = _KNOWN[name]

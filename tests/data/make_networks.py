@@ -104,6 +104,9 @@ def operator_networks() -> dict[str, keras.Model]:
         "arithmetic": network(
             (5, 6), (1, 6), make=lambda a, b: [ops.relu(a + b), ops.relu6(a - b), a * b, ops.relu(b * b - 0.5)]
         ),
+        "leaky": network((5, 6), make=lambda x: [
+            lambda_(lambda t: tf.nn.leaky_relu(t, 0.2))(x), lambda_(lambda t: tf.maximum(t, -0.4))(x)
+        ]),
         "mean": network((9, 7, 4), make=lambda x: [
             ops.mean(x, axis=(1, 2)), ops.mean(x, axis=1, keepdims=True), ops.mean(x, axis=-1)
         ]),
