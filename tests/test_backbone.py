@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spotter.arrays import Floats
-from spotter.backbone import GOOGLE, Backbone, open_backbone
+from spotter.backbone import GOOGLE, STUDENT, Backbone, open_backbone
 from spotter.errors import BadInputError, ModelError
 from spotter.frontend import Frontend, StreamingFrontend
 from spotter.network import open_network
@@ -145,8 +145,45 @@ def test_numpy_gives_the_same_embeddings(backbone: Backbone) -> None:
     np.testing.assert_allclose(plain.embed(DEMO[:32_000]), backbone.embed(DEMO[:32_000]), atol=1e-3)
 
 
+@needs_package
+def test_the_student_tells_what_the_teacher_tells_at_a_fraction_of_the_size(backbone: Backbone) -> None:
+    student = open_backbone(STUDENT)
+    assert (student.size, student.step) == (backbone.size, backbone.step)
+    assert (ROOT / "spotter" / "data" / "student.tflite").stat().st_size < 1e6
+    later = (student.context_frames - backbone.context_frames) // backbone.step_frames
+    ours, theirs = student.embed(DEMO), backbone.embed(DEMO)[later:]
+    assert len(ours) == len(theirs)
+    ours, theirs = ((e - e.mean(0)) / e.std(0) for e in (ours, theirs))
+    assert np.mean(ours * theirs) > 0.8  # correlation, over all numbers
+    assert np.mean(ours[1:] * theirs[:-1]) < 0.75  # of the same moments, not of others
+
+
+def test_the_student_streams_in_calls_of_any_size() -> None:
+    student = open_backbone(STUDENT)
+    frames = Frontend(student.frontend)(DEMO)[:480]
+    embeddings = []
+    for size in (8, 16, 48):
+        form = student.form(size)
+        state, rows = form.silence, []
+        for at in range(0, 480, size):
+            found, state = form.advance(frames[at : at + size], state)
+            rows.append(found)
+        embeddings.append(np.concatenate(rows))
+    np.testing.assert_array_equal(embeddings[0], embeddings[1])
+    np.testing.assert_array_equal(embeddings[0], embeddings[2])
+    np.testing.assert_allclose(student.embed(DEMO)[:20], embeddings[0][19:39], atol=1e-5)
+
+
+def test_where_the_package_is_missing_the_student_is_the_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        "spotter.backbone.importlib.util.find_spec", lambda name: None if name == "pyopen_wakeword" else find(name)
+    )
+    assert open_backbone().name == STUDENT
+
+
 def test_an_unknown_backbone_is_refused_by_name() -> None:
-    with pytest.raises(BadInputError, match="no backbone called 'mine'; give one of google-speech-embedding"):
+    with pytest.raises(BadInputError, match="no backbone called 'mine'; give one of google-speech-embedding, student"):
         open_backbone("mine")
 
 

@@ -128,6 +128,30 @@ def test_own_words_that_hear_nothing_leave_the_shipped_ones_as_they_are(tmp_path
     assert [e.keyword for e in events if isinstance(e, Detection)] == ["yes", "no", "up", "down"]
 
 
+def test_the_student_shares_the_frames_of_the_shipped_model(tmp_path: Path) -> None:
+    student = open_backbone("student")
+    own = write_own_words(tmp_path / "own", student)
+    folder = shutil.copytree(own, tmp_path / "both")
+    for name in (WINDOW_NETWORK, STREAM_NETWORK):
+        shutil.copy(COMMANDS.folder / name, folder)
+    values = json.loads((folder / FILE_NAME).read_text())
+    values |= {
+        "labels": [*COMMANDS.labels, *values["keywords"]],
+        "keywords": [*COMMANDS.keywords, *values["keywords"]],
+        "extended": {**EXTENDED, "own_context": values["context"]},
+    }
+    del values["files"], values["format"]
+    write_manifest(folder, values, [HEAD, WINDOW_NETWORK, STREAM_NETWORK])
+    both = Model.open(folder)
+    assert both.frontend == COMMANDS.frontend
+    found, words = heard(both), heard(Model.open(own))
+    assert found.keys() == words.keys()
+    for end, scores in list(found.items())[::9]:
+        np.testing.assert_allclose(scores[10:], words[end][1:], atol=1e-6)
+        alone = COMMANDS.predict(DEMO[end - COMMANDS.context : end])
+        np.testing.assert_allclose(scores[2:10], alone[2:], atol=1e-4)
+
+
 def test_unknown_is_what_both_do_not_know() -> None:
     other, words = np.array([0.0, 0.9, 0.1]), np.array([0.2, 0.8])
     np.testing.assert_allclose(joined(other.astype(np.float32), words.astype(np.float32), 1), [0.0, 0.2, 0.1, 0.8])

@@ -115,9 +115,15 @@ class Sequences:
 def teach(
     student: Student, tracks: Tracks, noise: Tracks, validation: Tracks, lessons: Lessons, folder: Path
 ) -> tuple[keras.Model, dict[str, float]]:
-    """Teach; the best weights and `history.csv` go into `folder`. Return the model, and what it reached."""
+    """Teach; the best weights and `history.csv` go into `folder`. Return the model, and what it reached.
+
+    What was taught to the end, maybe by another engine, is not taught again.
+    """
     keras.utils.set_random_seed(lessons.seed)
     model = student.build(None, tracks.frames.shape[1], tracks.embeddings.shape[1])
+    if (before := _reached(folder, lessons)) is not None:
+        model.load_weights(folder / "best.weights.h5")
+        return model, {"unseen_error": before, "explained": 1.0 - before}
     sequences = Sequences(tracks, noise, student, lessons)
     looks = Sequences(validation, noise, student, lessons)
     looks.mean, looks.scale = sequences.mean, sequences.scale
@@ -147,6 +153,18 @@ def teach(
                     model.save_weights(folder / "best.weights.h5")
     model.load_weights(folder / "best.weights.h5")
     return model, {"unseen_error": best, "explained": 1.0 - best}
+
+
+def _reached(folder: Path, lessons: Lessons) -> float | None:
+    """Return the least error of a run that was finished; None where it was not."""
+    path = folder / "history.csv"
+    if not (path.exists() and (folder / "best.weights.h5").exists()):
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or int(rows[-1]["steps"]) != lessons.steps:
+        return None
+    return min(float(row["validation_error"]) for row in rows)
 
 
 def _step_of(student: Student, model: keras.Model, lessons: Lessons) -> Step:
