@@ -87,7 +87,7 @@ def fitted(here: Path) -> subprocess.CompletedProcess[str]:
 
 def heard(model: Model, samples: Floats) -> list[str]:
     spotter = Spotter(model, padded=True)
-    events = []
+    events: list[object] = []
     for at in range(0, len(samples), 16_000):
         spotter.write(samples[at : at + 16_000])
         events += spotter.events()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,8 +111,8 @@ def test_voices_are_not_replaced_and_few_speakers_are_refused(
 
 @pytest.mark.parametrize("spoilt", ["center", "basis", "owner", "threshold"])
 def test_a_spoilt_voice_is_refused(spoilt: str) -> None:
-    good = {"center": np.zeros(40), "basis": np.ones((40, 3)), "owner": np.ones(3), "threshold": np.float32(0.5)}
-    voice = Voice(**{**good, spoilt: good[spoilt] * np.nan})  # type: ignore[arg-type]
+    good: dict[str, Any] = {"center": np.zeros(40), "basis": np.ones((40, 3)), "owner": np.ones(3), "threshold": 0.5}
+    voice = Voice(**{**good, spoilt: good[spoilt] * np.nan})
     with pytest.raises(ModelError, match="fit the model again"):
         read_voice(pack_voice(voice))
     with pytest.raises(ModelError, match="fit the model again"):
