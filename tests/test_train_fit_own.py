@@ -21,8 +21,10 @@ from spotter.backbone import GOOGLE
 from spotter.events import Detection
 from spotter.model import Model
 from spotter.pipeline import Spotter
+from train.cli import main
 from train.own.bank import read_bank, write_bank
 from train.own.shipped import bank_of
+from train.own.update import Heard, no_worse
 
 ROOT = Path(__file__).parent.parent
 DEMO: Floats = soundfile.read(ROOT / "spotter" / "data" / "demo.flac", dtype="float32")[0]
@@ -129,6 +131,43 @@ def test_an_existing_model_is_not_replaced_unless_forced(here: Path, fitted: sub
     done = train(here, "fit", "data", "--out", "models/mine", "--background", "bank.npz")
     assert done.returncode == 2
     assert "models/mine exists; give another name, or --force to replace it" in done.stderr
+
+
+def test_a_new_model_takes_the_place_of_the_old_one_only_if_it_is_no_worse(
+    here: Path, fitted: subprocess.CompletedProcess[str]
+) -> None:
+    step = ["fit", "data", "--out", "models/again", "--background", "bank.npz"]
+    assert train(here, *step).returncode == 0
+    first = (here / "models" / "again" / "head.npz").read_bytes()
+    done = train(here, *step, "--update", "--seed", "1")
+    assert done.returncode == 0, done.stderr
+    assert (
+        "the new model: 16 of 16 recordings found, 0 false; the old one: 16 of 16 recordings found, 0 false"
+        in done.stdout
+    )
+    second = (here / "models" / "again" / "head.npz").read_bytes()
+    assert second != first
+    assert no_worse(Heard(5, 6, 1), Heard(5, 6, 1))
+    assert no_worse(Heard(6, 6, 0), Heard(5, 6, 1))
+    assert not no_worse(Heard(4, 6, 0), Heard(5, 6, 1))
+    assert not no_worse(Heard(6, 6, 2), Heard(5, 6, 1))
+
+
+def test_a_worse_model_does_not_take_the_place_of_a_better_one(
+    here: Path,
+    fitted: subprocess.CompletedProcess[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    step = ["fit", str(here / "data"), "--out", str(here / "models" / "kept"), "--background", str(here / "bank.npz")]
+    assert main(step) == 0
+    before = (here / "models" / "kept" / "head.npz").read_bytes()
+    seen = iter([Heard(16, 16, 0), Heard(15, 16, 0)])  # the old one, then the new one
+    monkeypatch.setattr("train.own.update.heard_by", lambda *_: next(seen))
+    assert main([*step, "--update", "--seed", "2"]) == 0
+    assert "stays as it is: the new model is worse" in capsys.readouterr().out
+    assert (here / "models" / "kept" / "head.npz").read_bytes() == before
+    assert not [p for p in (here / "models").iterdir() if p.name.startswith(".kept")]
 
 
 def test_own_words_beside_the_shipped_ones(here: Path) -> None:

@@ -86,7 +86,7 @@ def folders_of(args: argparse.Namespace, cache: Path) -> Folders:
 
 def run(args: argparse.Namespace) -> int:
     """Fit, mine, fit on, export, evaluate."""
-    if args.out.exists() and not args.force:
+    if args.out.exists() and not (args.force or args.update):
         raise BadInputError(f"{args.out} exists; give another name, or --force to replace it")
     if args.data is not None and wants_head(args):
         return run_own(args)

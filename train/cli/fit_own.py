@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +37,7 @@ def add_own_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--target-fa", type=float, default=0.5, help="false accepts an hour, of each word (0.5)")
     group.add_argument("--extend", metavar="MODEL", help="hear its words, too, such as those of commands")
+    group.add_argument("--update", action="store_true", help="replace an existing model if the new one is no worse")
     group.add_argument("--only-my-voice", action="store_true", help="let other people's voices pass less often")
     group.add_argument("--say", nargs="+", metavar="PHRASE", help="let synthetic voices say them into DATA first")
     group.add_argument("--voices", type=Path, help="folder of further voices for --say: package/voices of kokoro-js")
@@ -65,6 +68,7 @@ def run_own(args: argparse.Namespace) -> int:
     from train.own.fit_words import fit_words
     from train.own.recordings import background, own_recordings, sounds, word_folders
     from train.own.save import check_extends
+    from train.own.update import heard_by, no_worse
 
     began = time.monotonic()
     extend = Model.open(args.extend) if args.extend else None
@@ -82,19 +86,37 @@ def run_own(args: argparse.Namespace) -> int:
     print(f"recordings: {told}; a head on {backbone.name} (--way network trains one)", file=sys.stderr)
     _say_left_out(recordings)
     voice, of_voice = _voice(recordings, backbone) if args.only_my_voice else (None, {})
+    negatives = background(data, args.negatives)
     fitted = fit_words(
         recordings.words,
         backbone,
         bank,
-        negatives=background(data, args.negatives),
+        negatives=negatives,
         noise=sounds(args.noise),
         target_fa_per_hour=args.target_fa,
         seed=args.seed or 0,
         progress=_progress(),
     )
-    model = _write(args, fitted, backbone, bank, extend, synthetic, voice, of_voice)
-    _tell(args, fitted, model, synthetic, time.monotonic() - began)
+    old = Model.open(args.out) if args.update and args.out.exists() else None
+    before = heard_by(old, recordings.words, negatives) if old else None
+    with tempfile.TemporaryDirectory(dir=_beside(args.out), prefix=f".{args.out.name}-") as scratch:
+        model = _write(args, Path(scratch) / args.out.name, fitted, backbone, bank, extend, synthetic, voice, of_voice)
+        if before is not None:
+            now = heard_by(model, recordings.words, negatives)
+            print(f"the new model: {now}; the old one: {before}")
+            if not no_worse(now, before):
+                print(f"{args.out} stays as it is: the new model is worse (--force replaces it all the same)")
+                return 0
+        if args.out.exists():
+            args.out.rename(Path(scratch) / "old")
+        shutil.move(model.folder, args.out)
+    _tell(args, fitted, Model.open(args.out), synthetic, time.monotonic() - began)
     return 0
+
+
+def _beside(out: Path) -> Path:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return out.parent
 
 
 def _voice(recordings: OwnRecordings, backbone: Backbone) -> tuple[Voice, dict[str, Any]]:
@@ -112,6 +134,7 @@ def _voice(recordings: OwnRecordings, backbone: Backbone) -> tuple[Voice, dict[s
 
 def _write(
     args: argparse.Namespace,
+    folder: Path,
     fitted: Fitted,
     backbone: Backbone,
     bank: Bank,
@@ -135,7 +158,7 @@ def _write(
     hours = bank.hours("speech", "noise", "music")
     text = card(args.out.name, fitted.words, backbone=backbone.name, bank_hours=hours, synthetic=synthetic)
     return save_words(
-        args.out,
+        folder,
         head_of(fitted),
         backbone,
         decoder=DECODER,
@@ -143,7 +166,6 @@ def _write(
         card=text,
         extend=extend,
         voice=voice,
-        force=args.force,
     )
 
 
@@ -155,7 +177,22 @@ def _tell(args: argparse.Namespace, fitted: Fitted, model: Model, synthetic: Seq
         print(f"no human voice has been tested for {', '.join(synthetic)}: record yourself, and fit again")
     size = sum(entry["bytes"] for entry in model.manifest["files"].values())
     print(f"{args.out}: {', '.join(model.keywords)}; {size / 1_024:.0f} KiB, {seconds:.0f} s")
+    print(f"listening takes {_cost(model):.1%} of one core here, as fast as audio can be read")
     print(f"next: spotter listen --model {args.out}")
+
+
+def _cost(model: Model, seconds: int = 20) -> float:
+    """CPU seconds for a second of audio."""
+    import numpy as np
+
+    from spotter.settings import SAMPLE_RATE
+    from train.own.trial import detections
+
+    noise = np.random.default_rng(0).normal(0.0, 0.05, seconds * SAMPLE_RATE).astype(np.float32)
+    detections(model, noise[:SAMPLE_RATE])  # opens the network
+    began = time.process_time()
+    detections(model, noise)
+    return (time.process_time() - began) / seconds
 
 
 def _say_left_out(recordings: OwnRecordings) -> None:

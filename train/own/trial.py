@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -12,7 +12,7 @@ import numpy as np
 
 from spotter.arrays import Floats
 from spotter.backbone import Backbone
-from spotter.events import Detection
+from spotter.events import Detection, Event
 from spotter.model import Model
 from spotter.pipeline import Spotter
 from spotter.settings import SAMPLE_RATE
@@ -92,9 +92,9 @@ def trial(  # noqa: PLR0913 (what is fitted to, and what is listened to)
     )
     with tempfile.TemporaryDirectory() as folder:
         model = _model(Path(folder) / "trial", fitted, backbone)
-        missed = sum(not detections(model, [clip.samples]) for clip in others)
-        noisy = sum(not detections(model, [in_noise(clip.samples, noise, rng)]) for clip in others)
-        false = sum(detections(model, [samples]) for samples in background)
+        missed = sum(not detections(model, clip.samples) for clip in others)
+        noisy = sum(not detections(model, in_noise(clip.samples, noise, rng)) for clip in others)
+        false = sum(len(detections(model, samples)) for samples in background)
     return Trial(
         phrase=phrase,
         recordings=count,
@@ -112,17 +112,14 @@ def _model(folder: Path, fitted: Fitted, backbone: Backbone) -> Model:
     return save_words(folder, head_of(fitted), backbone, decoder=DECODER, training={})
 
 
-def detections(model: Model, recordings: Iterable[Floats]) -> int:
-    """How often a model fires in recordings that begin and end in silence."""
+def detections(model: Model, recording: Floats) -> list[str]:
+    """What a model reports in a recording that begins and ends in silence: keywords, in their order."""
     spotter = Spotter(model, padded=True)
-    count = 0
-    for recording in recordings:
-        for at in range(0, len(recording), SAMPLE_RATE):
-            spotter.write(recording[at : at + SAMPLE_RATE])
-            count += sum(isinstance(event, Detection) for event in spotter.events())
-        count += sum(isinstance(event, Detection) for event in spotter.finish())
-        spotter.reset()
-    return count
+    events: list[Event] = []
+    for at in range(0, len(recording), SAMPLE_RATE):
+        spotter.write(recording[at : at + SAMPLE_RATE])
+        events += spotter.events()
+    return [event.keyword for event in (*events, *spotter.finish()) if isinstance(event, Detection)]
 
 
 def in_noise(samples: Floats, noise: Sequence[Floats], rng: np.random.Generator) -> Floats:
