@@ -131,17 +131,8 @@ def test_own_words_that_hear_nothing_leave_the_shipped_ones_as_they_are(tmp_path
 def test_the_student_shares_the_frames_of_the_shipped_model(tmp_path: Path) -> None:
     student = open_backbone("student")
     own = write_own_words(tmp_path / "own", student)
-    folder = shutil.copytree(own, tmp_path / "both")
-    for name in (WINDOW_NETWORK, STREAM_NETWORK):
-        shutil.copy(COMMANDS.folder / name, folder)
-    values = json.loads((folder / FILE_NAME).read_text())
-    values |= {
-        "labels": [*COMMANDS.labels, *values["keywords"]],
-        "keywords": [*COMMANDS.keywords, *values["keywords"]],
-        "extended": {**EXTENDED, "own_context": values["context"]},
-    }
-    del values["files"], values["format"]
-    write_manifest(folder, values, [HEAD, WINDOW_NETWORK, STREAM_NETWORK])
+    shared = {"frontend": as_dict(COMMANDS.frontend), "context": Model.open(own).context}
+    folder = write_pair(tmp_path / "both", own, shared)
     both = Model.open(folder)
     assert both.frontend == COMMANDS.frontend
     found, words = heard(both), heard(Model.open(own))

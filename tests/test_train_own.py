@@ -298,7 +298,7 @@ def test_a_fit_says_what_it_is_worth(fitted: Fitted) -> None:
     assert told["false_accepts"]["expected_per_hour"] <= told["target_fa_per_hour"] * 1.01
     assert set(told["missed_with_more_recordings"]["quiet"]) == {"20", "40"}
     assert fitted.head.labels == ("_unknown_", "low high", "high low")
-    assert fitted.head.arrays()["w0"].shape == (fitted.head.window * 12, 3)
+    assert fitted.head.weights.shape == (fitted.head.window * 12, 3)
 
 
 def test_the_same_seed_gives_the_same_head(bank: Bank) -> None:

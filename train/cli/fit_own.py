@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import tempfile
 import time
@@ -107,11 +106,22 @@ def run_own(args: argparse.Namespace) -> int:
             if not no_worse(now, before):
                 print(f"{args.out} stays as it is: the new model is worse (--force replaces it all the same)")
                 return 0
-        if args.out.exists():
-            args.out.rename(Path(scratch) / "old")
-        shutil.move(model.folder, args.out)
+        _take_place(model.folder, args.out, Path(scratch) / "old")
     _tell(args, fitted, Model.open(args.out), synthetic, time.monotonic() - began)
     return 0
+
+
+def _take_place(new: Path, place: Path, aside: Path) -> None:
+    """Put a folder where another may be; that one is back if it cannot be done."""
+    if not place.exists():
+        new.rename(place)
+        return
+    place.rename(aside)
+    try:
+        new.rename(place)
+    except OSError:
+        aside.rename(place)
+        raise
 
 
 def _beside(out: Path) -> Path:
@@ -144,7 +154,7 @@ def _write(
     of_voice: dict[str, Any],
 ) -> Model:
     from train.own.report import card
-    from train.own.save import DECODER, head_of, save_words
+    from train.own.save import DECODER, save_words
     from train.written import typed
 
     training: dict[str, Any] = {
@@ -159,7 +169,7 @@ def _write(
     text = card(args.out.name, fitted.words, backbone=backbone.name, bank_hours=hours, synthetic=synthetic)
     return save_words(
         folder,
-        head_of(fitted),
+        fitted,
         backbone,
         decoder=DECODER,
         training=training,

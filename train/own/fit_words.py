@@ -60,10 +60,6 @@ class Head:
     weights: Floats
     bias: Floats
 
-    def arrays(self) -> dict[str, Floats]:
-        """Return the arrays of `head.npz`."""
-        return {"mean": self.mean, "scale": self.scale, "w0": self.weights, "b0": self.bias}
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 from spotter.backbone import Backbone
 from spotter.errors import BadInputError, SpotterError
-from spotter.head import pack_head, read_head
+from spotter.head import pack_head
 from spotter.manifest import HEAD, STREAM_NETWORK, VOICE, WINDOW_NETWORK, write_manifest
 from spotter.model import Model
-from spotter.settings import SAMPLE_RATE, UNKNOWN, DecoderConfig, as_dict
-from spotter.tflite import Array
+from spotter.settings import SAMPLE_RATE, DecoderConfig, as_dict
 from spotter.voice import Voice, pack_voice
 from train.own.fit_words import Fitted
 
@@ -23,31 +21,9 @@ from train.own.fit_words import Fitted
 DECODER: Final = DecoderConfig(smooth_ms=0.0, margin=0.0, refractory_ms=1_000.0)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class WordsHead:
-    """What was fitted.
-
-    words : in the order of the head's outputs, after `_unknown_`
-    mean, scale, layers : see `spotter.head.pack_head`
-    thresholds : of each word
-    """
-
-    words: tuple[str, ...]
-    mean: Array
-    scale: Array
-    layers: Sequence[tuple[Array, Array]]
-    thresholds: Mapping[str, float]
-
-
-def head_of(fitted: Fitted) -> WordsHead:
-    """Return what is written of a fit."""
-    head = fitted.head
-    return WordsHead(head.labels[1:], head.mean, head.scale, [(head.weights, head.bias)], fitted.thresholds)
-
-
 def save_words(
     out: Path,
-    head: WordsHead,
+    fitted: Fitted,
     backbone: Backbone,
     *,
     decoder: DecoderConfig,
@@ -55,9 +31,8 @@ def save_words(
     card: str = "",
     extend: Model | None = None,
     voice: Voice | None = None,
-    force: bool = False,
 ) -> Model:
-    """Write the folder, whole or not at all, and open it.
+    """Write a folder that is not there yet, and open it.
 
     Parameters
     ----------
@@ -71,52 +46,43 @@ def save_words(
     Raises
     ------
     BadInputError
-        The folder exists (without `force`), a word is a keyword of the extended model, or that cannot be extended.
+        A word is a keyword of the extended model, or that cannot be extended.
     SpotterError
         The disk refuses.
     """
-    if out.exists() and not force:
-        raise BadInputError(f"{out} exists; give another name, or --force to replace it")
-    packed = pack_head(head.mean, head.scale, head.layers)
-    held = read_head(packed).inputs // backbone.size
-    frames = backbone.context_frames + (held - 1) * backbone.step_frames
+    head = fitted.head
+    words = head.labels[1:]
+    frames = backbone.context_frames + (head.window - 1) * backbone.step_frames
     context = backbone.frontend.samples_for(frames)
     manifest: dict[str, Any] = {
         "name": out.name,
-        "labels": [UNKNOWN, *head.words],
-        "keywords": list(head.words),
+        "labels": list(head.labels),
+        "keywords": list(words),
         "sample_rate": SAMPLE_RATE,
         "window": min(context, SAMPLE_RATE),
         "context": context,
         "step": backbone.step,
         "frontend": as_dict(backbone.frontend),
-        "decoder": as_dict(replace(decoder, thresholds=dict(head.thresholds))),
+        "decoder": as_dict(replace(decoder, thresholds=dict(fitted.thresholds))),
         "training": dict(training),
         "licence": "what you say of it; the backbone is Apache-2.0",
         "backbone": {"name": backbone.name, "sha256": backbone.sha256},
     }
     copied: list[str] = []
     if extend is not None:
-        manifest |= _beside(extend, head, backbone, context)
+        manifest |= _beside(extend, fitted, backbone, context)
         copied = [name for name in (WINDOW_NETWORK, STREAM_NETWORK) if name in extend.manifest["files"]]
     files = [HEAD, *copied, *([VOICE] if voice else [])]
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as scratch:
-            folder = Path(scratch) / out.name
-            folder.mkdir()
-            (folder / HEAD).write_bytes(packed)
-            for name in copied:
-                shutil.copyfile(extend.folder / name, folder / name)  # type: ignore[union-attr] # there are none else
-            if voice is not None:
-                (folder / VOICE).write_bytes(pack_voice(voice))
-            if card:
-                (folder / "CARD.md").write_text(card, "utf-8")
-            write_manifest(folder, manifest, files)
-            Model.open(folder, backend=backbone.backend)
-            if out.exists():
-                out.rename(Path(scratch) / "old")
-            shutil.move(folder, out)
+        out.mkdir(parents=True)
+        (out / HEAD).write_bytes(pack_head(head.mean, head.scale, [(head.weights, head.bias)]))
+        for name in copied:
+            shutil.copyfile(extend.folder / name, out / name)  # type: ignore[union-attr] # there are none else
+        if voice is not None:
+            (out / VOICE).write_bytes(pack_voice(voice))
+        if card:
+            (out / "CARD.md").write_text(card, "utf-8")
+        write_manifest(out, manifest, files)
     except OSError as problem:
         raise SpotterError(
             f"{out} cannot be written ({problem.strerror}); make room, or give another place"
@@ -133,9 +99,10 @@ def check_extends(model: Model, words: Sequence[str]) -> None:
             raise BadInputError(f"{word!r} is a word of {model.name} already; leave it out, or do not extend that")
 
 
-def _beside(model: Model, head: WordsHead, backbone: Backbone, own_context: int) -> dict[str, Any]:
+def _beside(model: Model, fitted: Fitted, backbone: Backbone, own_context: int) -> dict[str, Any]:
     """What changes in the manifest of own words that stand beside another model's."""
-    check_extends(model, head.words)
+    words = fitted.head.labels[1:]
+    check_extends(model, words)
     frontend = backbone.frontend
     if frontend != model.frontend:  # else the same frames serve both
         frontend = replace(frontend, beside=model.frontend)
@@ -145,12 +112,12 @@ def _beside(model: Model, head: WordsHead, backbone: Backbone, own_context: int)
     of_model = model.decoder
     thresholds = {word: of_model.thresholds.get(word, of_model.threshold) for word in model.keywords}
     return {
-        "labels": [*model.labels, *head.words],
-        "keywords": [*model.keywords, *head.words],
+        "labels": [*model.labels, *words],
+        "keywords": [*model.keywords, *words],
         "window": SAMPLE_RATE,
         "context": frontend.samples_for(frames),
         "frontend": as_dict(frontend),
-        "decoder": as_dict(replace(of_model, thresholds={**thresholds, **head.thresholds})),
+        "decoder": as_dict(replace(of_model, thresholds={**thresholds, **fitted.thresholds})),
         "extended": {
             "name": model.name,
             "labels": list(model.labels),

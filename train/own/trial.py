@@ -19,7 +19,7 @@ from spotter.settings import SAMPLE_RATE
 from train.own.bank import Bank
 from train.own.clips import Clip, utterance
 from train.own.fit_words import Fitted, fit_words
-from train.own.save import DECODER, head_of, save_words
+from train.own.save import DECODER, save_words
 
 SNR_DB: Final = 10.0
 _BEFORE_S, _AFTER_S = 2.0, 0.7  # of noise around a recording
@@ -109,7 +109,7 @@ def trial(  # noqa: PLR0913 (what is fitted to, and what is listened to)
 
 
 def _model(folder: Path, fitted: Fitted, backbone: Backbone) -> Model:
-    return save_words(folder, head_of(fitted), backbone, decoder=DECODER, training={})
+    return save_words(folder, fitted, backbone, decoder=DECODER, training={})
 
 
 def detections(model: Model, recording: Floats) -> list[str]:
