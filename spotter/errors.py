@@ -23,6 +23,10 @@ class MicrophoneError(SpotterError):
     exit_code = 3
 
 
+class DeviceLostError(MicrophoneError):
+    """A microphone that gave audio gives none any more; it may come back."""
+
+
 class ModelError(SpotterError):
     """A model folder that is missing, incomplete, changed, or not for this version."""
 

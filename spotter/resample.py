@@ -9,14 +9,14 @@ import numpy as np
 from spotter.arrays import Floats
 from spotter.errors import BadInputError, SpotterError
 from spotter.settings import SAMPLE_RATE
-from spotter.sources import check_format
+from spotter.sources import check_channel, check_format
 
 if TYPE_CHECKING:
     import soxr
 
 
 class Resampler:
-    """Mixes channels to their mean and resamples with soxr (`HQ`, linear phase, delay compensated).
+    """Mixes channels to their mean, or takes one, and resamples with soxr (`HQ`, linear phase, delay compensated).
 
     At 16 kHz samples pass unchanged. Output sample n lies at input time n / 16000, and a recording of
     so many seconds gives as many seconds, once `finish` has given the tail.
@@ -27,11 +27,16 @@ class Resampler:
         Hz of what is pushed, 1000 to 768000.
     channels : int
         Channels of what is pushed, 1 to 64.
+    channel : int, optional
+        The one that is heard, counted from 1; left out: the mean of all.
     """
 
-    def __init__(self, sample_rate: int, channels: int) -> None:
+    def __init__(self, sample_rate: int, channels: int, channel: int | None = None) -> None:
         sample_rate = self.sample_rate = check_format(sample_rate, channels)
+        if channel is not None:
+            check_channel(channel, channels)
         self.channels = channels
+        self._channel = channel
         self._stream: soxr.ResampleStream | None = None
         if sample_rate != SAMPLE_RATE:
             try:
@@ -77,13 +82,13 @@ class Resampler:
             self._stream.clear()
 
     def _mix(self, frames: Floats) -> Floats:
-        """Mean over channels, added in their order so that no block size changes a bit."""
+        """One channel, or the mean, added in the channels' order so that no block size changes a bit."""
         if frames.ndim == 1:
             frames = frames[:, None]
         if frames.shape[1] != self.channels:
             raise BadInputError(f"frames of {frames.shape[1]} channels came where {self.channels} were agreed on")
-        mono = frames[:, 0]
-        if self.channels == 1:
+        mono = frames[:, (self._channel or 1) - 1]
+        if self.channels == 1 or self._channel:
             return mono
         mono = mono.copy()
         for channel in range(1, self.channels):

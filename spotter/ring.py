@@ -134,6 +134,11 @@ class Ring:
         self._held = min(written - self._read, self.capacity - at)
         return self._buffer[at : at + self._held]
 
+    @property
+    def waiting(self) -> int:
+        """Frames stored after the piece that the reader is looking at."""
+        return self._written - self._read - self._held
+
     def reset(self) -> None:
         """Be as new; while neither side is at work."""
         self.dropped = self.overflows = 0

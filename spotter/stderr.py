@@ -36,6 +36,19 @@ def without_chatter(is_chatter: Callable[[bytes], bool]) -> Iterator[None]:
             _pass_on(kept, is_chatter)
 
 
+@contextmanager
+def given_back() -> Iterator[None]:
+    """Have stderr afterwards as it is now, whatever a library that hangs has put in its place."""
+    with _redirecting:
+        real = _copy_of_stderr()
+        try:
+            yield
+        finally:
+            if real is not None:
+                os.dup2(real, _STDERR)
+                os.close(real)
+
+
 def _copy_of_stderr() -> int | None:
     with suppress(OSError):
         return os.dup(_STDERR)

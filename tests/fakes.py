@@ -130,22 +130,27 @@ class FakeStream:
         self.settings = settings
         self.samplerate = float(settings["samplerate"])
         self.calls: list[str] = []
+        self.active = False
         self._time = 100.0
 
     def start(self) -> None:
         self.calls.append("start")
+        self.active = True
 
     def abort(self, *, ignore_errors: bool = True) -> None:
         self.calls.append("abort")
+        self.active = False
 
     def close(self, *, ignore_errors: bool = True) -> None:
         self.calls.append("close")
 
-    def deliver(self, frames: Floats, *, lost_s: float = 0.0, overflow: bool | None = None) -> None:
-        """Call back with frames, shape (frames, channels), after audio that was lost."""
+    def deliver(
+        self, frames: Floats, *, lost_s: float = 0.0, overflow: bool | None = None, late_s: float = 0.0
+    ) -> None:
+        """Call back with frames, shape (frames, channels), after audio that was lost, and so late."""
         self._time += lost_s
         buffer = np.array(frames, np.float32, order="C")
-        when = SimpleNamespace(inputBufferAdcTime=self._time, currentTime=self._time + 0.04)
+        when = SimpleNamespace(inputBufferAdcTime=self._time, currentTime=self._time + 0.04 + late_s)
         flagged = lost_s > 0 if overflow is None else overflow
         self.settings["callback"](buffer.data.cast("B"), len(buffer), when, Flags(input_overflow=flagged))
         self._time += len(frames) / self.samplerate
@@ -153,6 +158,7 @@ class FakeStream:
 
     def die(self) -> None:
         """End as a device does that is pulled out."""
+        self.active = False
         self.settings["finished_callback"]()
 
 
@@ -182,7 +188,16 @@ class FakeSoundDevice:
     ) -> None:
         self.default = SimpleNamespace(device=[default, -1])
         self.streams: list[FakeStream] = []
+        self.initialised = 1  # how often
         self._refuses = set(refuses)
+        self._own_rate, self._hosts = own_rate, hosts
+        self.host_defaults = [default, -1]
+        self.plug(devices, default=default)
+
+    def plug(self, devices: Sequence[tuple[str, int]], *, default: int = 0) -> None:
+        """Have these devices from now on."""
+        self.default.device[0] = default
+        own_rate, hosts = self._own_rate, self._hosts
         self._devices = [
             {
                 "name": name,
@@ -196,8 +211,18 @@ class FakeSoundDevice:
     def query_devices(self) -> list[dict[str, Any]]:
         return self._devices
 
+    def _terminate(self) -> None:
+        pass
+
+    def _initialize(self) -> None:
+        self.initialised += 1
+
     def query_hostapis(self) -> list[dict[str, Any]]:
-        return [{"name": "Fake Audio"}, {"name": "Other Audio"}]
+        names = ("Fake Audio", "Other Audio")
+        return [
+            {"name": name, "default_input_device": number}
+            for name, number in zip(names, self.host_defaults, strict=True)
+        ]
 
     def RawInputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it
         if (settings["samplerate"], settings["channels"]) in self._refuses:
@@ -230,7 +255,7 @@ class LiveSystem(FakeSoundDevice):
     """A sound system in which somebody speaks as soon as a stream starts; then Ctrl-C is pressed."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(own_rate=16_000.0)
         self.listening = threading.Event()
 
     def RawInputStream(self, **settings: Any) -> FakeStream:  # noqa: N802  as sounddevice has it

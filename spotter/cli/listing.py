@@ -12,7 +12,9 @@ def print_devices(*, as_json: bool) -> int:
     """Print the input devices; a star marks the default one."""
     from spotter.errors import MicrophoneError
     from spotter.sources.devices import input_devices
+    from spotter.sources.portaudio import PORTAUDIO
 
+    PORTAUDIO.load()  # bounded in time
     devices = input_devices()
     with writing():
         for device in devices:

@@ -7,6 +7,7 @@ into a ring from a thread of its own (the microphone).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from numbers import Real
 from queue import SimpleQueue
 from typing import Any, Final, Protocol, SupportsFloat
@@ -17,6 +18,15 @@ from spotter.errors import BadInputError
 LOWEST_HZ: Final = 1_000
 HIGHEST_HZ: Final = 768_000
 MOST_CHANNELS: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Audio that a source knows it lacks between two blocks: frames of its own, or stream time that nobody recorded."""
+
+    frames: int = 0
+    samples: int = 0  # of stream time, at 16 kHz, where there are no frames
+    reason: str = "driver"
 
 
 class Sink(Protocol):
@@ -58,10 +68,11 @@ class Source(Protocol):
         """Whether it is a whole recording, which begins and ends in silence, and no live stream."""
         ...
 
-    def blocks(self) -> Iterator[Floats]:
+    def blocks(self) -> Iterator[Floats | Missing]:
         """Yield the samples in order, shape (frames, channels), each valid until the next is asked for.
 
-        An empty block says "nothing yet", so that the reader may look whether it is to stop.
+        An empty block says "nothing yet", so that the reader may look whether it is to stop; a `Missing` that
+        something lacks there.
         """
         ...
 
@@ -106,3 +117,10 @@ def check_format(sample_rate: SupportsFloat, channels: int) -> int:
             f"{channels} channels are more than {MOST_CHANNELS}; give samples of shape (samples, channels)"
         )
     return int(hz)
+
+
+def check_channel(channel: int, channels: int | None = None) -> None:
+    """Raise `BadInputError` for a channel that cannot be heard; counted from 1, up to `channels` where known."""
+    if not isinstance(channel, int) or isinstance(channel, bool) or not 1 <= channel <= (channels or MOST_CHANNELS):
+        there = f"1 to {channels}" if channels != 1 else "1, or leave it out"
+        raise BadInputError(f"there is no channel {channel!r}; give {there if channels else f'1 to {MOST_CHANNELS}'}")

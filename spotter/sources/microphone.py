@@ -1,66 +1,86 @@
-"""The microphone, through PortAudio; its callback only copies."""
+"""The microphone, through PortAudio: found, opened, watched, closed."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from spotter.errors import MicrophoneError
+from spotter.errors import DeviceLostError, MicrophoneError
 from spotter.settings import SAMPLE_RATE
-from spotter.sources import MOST_CHANNELS, Sink
-from spotter.sources.devices import Device, find_device, load_sounddevice
+from spotter.sources import MOST_CHANNELS, Sink, check_channel
+from spotter.sources.devices import Device, NotThereError, find_device
+from spotter.sources.intake import Intake
+from spotter.sources.portaudio import OPEN_LIMIT_S, PORTAUDIO, quiet
+from spotter.sources.watch import Watch
 
 # Half of the usual hop: a window waits for its last samples 25 ms on average, and each wake-up of the audio
 # and reader threads costs the more the rarer they are (caches are cold): measured on a busy machine, all of
 # listening took 3.1% of a core in blocks of 20 ms, 1.8% in 40 ms, 1.0% in 100 ms. A size of 0 ("whatever the
 # driver likes") was seen to give blocks of 1 frame.
 BLOCK_S: Final = 0.05
-_OPEN_LIMIT_S: Final = 10.0  # a sound server that hangs was seen to block an open for 30 s
-_CLOSE_LIMIT_S: Final = 2.0
-_LONGEST_LOSS_S: Final = 60.0  # clocks may be set; a loss is believed up to this
-
-_T = TypeVar("_T")
+_CLOSE_LIMIT_S: Final = 1.0
+_QUIET_S: Final = 1.5  # without audio: it has gone, or pauses
+_GIVE_UP_S: Final = 5.0  # a stream that only paused goes on by itself and has kept what was said; so long it may
+_FIRST_S: Final = 5.0  # a wireless microphone takes seconds to begin
+_ARRAY_CHANNELS: Final = 16  # more are no microphones, but what a sound server would make up
 
 
 class Microphone:
-    """An input device: 16 kHz mono where it can do that, else its own rate and channels.
+    """An input device, at its own rate and as few channels as work.
 
     Parameters
     ----------
     device : int or str, optional
-        Its number, or a part of its name in any case; left out: the system's default input.
+        Its number, a part of its name or host in any case; left out: the system's default input.
     block_s : float
         Seconds between callbacks.
+    channel : int, optional
+        The only channel that is wanted, counted from 1; the device is then opened with all it has.
 
     Attributes
     ----------
-    callbacks, overflow_flags : int
-        How often the sound system called, and how often it said that it had lost audio.
-    stuck : bool
-        The sound system did not let go in time: the process should end with `os._exit`.
+    trouble : str
+        Why no audio comes, though the stream may yet go on by itself; empty while all is well. `check` sets it.
     """
 
-    def __init__(self, device: int | str | None = None, *, block_s: float = BLOCK_S) -> None:
+    def __init__(
+        self, device: int | str | None = None, *, block_s: float = BLOCK_S, channel: int | None = None
+    ) -> None:
+        if channel is not None:
+            check_channel(channel)
         self.device = device
+        self.channel = channel
         self.block_s = block_s
-        self.name = "microphone"
+        self.name = "microphone" if device is None else str(device)
         self.sample_rate = SAMPLE_RATE
-        self.channels = 1
-        self.callbacks = 0
-        self.overflow_flags = 0
-        self.stuck = False
-        self._failure = ""
-        self._ended = False
-        self._adc_end = 0.0  # when the last block's last frame was recorded, on the device's clock
+        self.channels = channel or 1
+        self.trouble = ""
+        self._found: Device | None = None  # what `device` meant the last time
+        self._stale = False  # the list of devices may be: it was made before this one went away
+        self._closings = 0  # counted, so that an opening that was overtaken by one gives up what it got
+        self._lock = threading.Lock()  # of the two around here: closing may come while another thread opens
         self._stream: Any = None
-        self._sink: Sink | None = None
-        self._doorbell: SimpleQueue[None] = SimpleQueue()
+        self._intake = Intake()
+        self._before = (0, 0)  # what earlier streams counted
+        self._watch = Watch()
+
+    @property
+    def callbacks(self) -> int:
+        """How often the sound system called."""
+        return self._before[0] + self._intake.callbacks
+
+    @property
+    def overflow_flags(self) -> int:
+        """How often it lost audio, whether it said so or not."""
+        return self._before[1] + self._intake.overflow_flags + self._intake.silent_losses
+
+    @property
+    def stuck(self) -> bool:
+        """The sound system does not let go: the process should end with `os._exit`."""
+        return PORTAUDIO.hangs
 
     def open(self) -> None:
         """Find and reserve the device.
@@ -69,42 +89,74 @@ class Microphone:
         ------
         MicrophoneError
             No PortAudio, no such device, several of that name, or it cannot be opened.
+        BadInputError
+            It does not have the channel.
         """
+        closings = self._closings
+        sounddevice = PORTAUDIO.load()
+        fresh = self._stale and PORTAUDIO.refresh(sounddevice)
         try:
-            with _quiet_stderr():  # sounddevice does so itself, but would not give stderr back if it hung
-                sounddevice = _within(_OPEN_LIMIT_S, load_sounddevice)
+            self._open(sounddevice, closings)
+        except _RefusedError:
+            # The list may be older than what was plugged in or out since.
+            if fresh or not PORTAUDIO.refresh(sounddevice):
+                self._stale = True
+                raise
+            self._stale = True
+            self._open(sounddevice, closings)
+        except MicrophoneError:
+            self._stale = True
+            raise
+        self._stale = False
+
+    def _open(self, sounddevice: Any, closings: int) -> None:
+        try:
+            found = find_device(sounddevice, self.device, self._found)
+        except NotThereError as error:
+            raise _RefusedError(str(error)) from None
+        if self.channel is not None:
+            check_channel(self.channel, found.channels)
+        intake = Intake()
+        try:
+            stream, channels = PORTAUDIO.run(
+                lambda: self._reserve(sounddevice, found, intake),
+                OPEN_LIMIT_S,
+                late=lambda got: _end(got[0]),
+                stderr=quiet(),
+            )
         except TimeoutError:
-            self.stuck = True
-            raise MicrophoneError(f"the sound system does not answer within {_OPEN_LIMIT_S:g} s; restart it") from None
-        found = find_device(sounddevice, self.device)
+            raise MicrophoneError(
+                f"the sound system did not open {found.name!r} within {OPEN_LIMIT_S:g} s; restart it"
+            ) from None
+        with self._lock:
+            closed = self._closings != closings
+            if not closed:
+                self._stream, self._intake, self._found = stream, intake, found
+                self.name, self.sample_rate, self.channels = found.name, intake.sample_rate, channels
+        if closed:
+            self._let_go(stream)
+            raise MicrophoneError(f"the microphone {found.name!r} was closed while it was being opened; start again")
+
+    def _reserve(self, sounddevice: Any, found: Device, intake: Intake) -> tuple[Any, int]:
         problem = ""
-        for sample_rate, channels in _formats(found):
+        for sample_rate, channels in formats(found, self.channel):
             try:
-                with _quiet_stderr():
-                    stream = _within(
-                        _OPEN_LIMIT_S,
-                        lambda rate=sample_rate, channels=channels: sounddevice.RawInputStream(  # type: ignore[misc]
-                            samplerate=rate,
-                            blocksize=max(1, round(rate * self.block_s)),
-                            device=found.number,
-                            channels=channels,
-                            dtype="float32",
-                            callback=self.on_audio,
-                            finished_callback=self._on_end,
-                        ),
-                    )
-            except TimeoutError:
-                self.stuck = True
-                raise MicrophoneError(
-                    f"the sound system did not open {found.name!r} within {_OPEN_LIMIT_S:g} s; restart it"
-                ) from None
+                stream = sounddevice.RawInputStream(
+                    samplerate=sample_rate,
+                    blocksize=max(1, round(sample_rate * self.block_s)),
+                    device=found.number,
+                    channels=channels,
+                    dtype="float32",
+                    callback=intake.on_audio,
+                    finished_callback=intake.on_end,
+                )
             except (sounddevice.PortAudioError, ValueError) as error:
                 problem = problem or str(error)
                 continue
-            self._stream = stream
-            self.name, self.sample_rate, self.channels = found.name, round(stream.samplerate), channels
-            return
-        raise MicrophoneError(
+            intake.sample_rate = round(stream.samplerate)
+            PORTAUDIO.opened(stream, lambda: not self.trouble and not intake.ended)
+            return stream, channels
+        raise _RefusedError(
             f"the microphone {found.name!r} cannot be opened ({problem}); "
             "close what else uses it, or choose another with `--list-devices` and `--device`"
         )
@@ -113,124 +165,102 @@ class Microphone:
         """Let the callback run: it writes to `sink`, then rings `doorbell` unless that rings already."""
         if self._stream is None:
             self.open()
-        self._sink, self._doorbell = sink, doorbell
-        self._adc_end, self._failure, self._ended = 0.0, "", False
-        self.callbacks = self.overflow_flags = 0
-        sounddevice = load_sounddevice()
+        sounddevice = PORTAUDIO.load()
+        with self._lock:
+            stream, intake = self._stream, self._intake
+        if stream is None:
+            raise MicrophoneError(f"the microphone {self.name!r} was closed while it was being started; start again")
+        self._watch, self.trouble = Watch(), ""
+        intake.sink, intake.doorbell = sink, doorbell
         try:
-            with _quiet_stderr():
-                _within(_OPEN_LIMIT_S, self._stream.start)
+            PORTAUDIO.run(stream.start, OPEN_LIMIT_S, late=lambda _: _end(stream), stderr=quiet())
         except (sounddevice.PortAudioError, TimeoutError) as error:
-            self.stuck = isinstance(error, TimeoutError)
+            self._stale = True
+            if isinstance(error, TimeoutError):
+                self._forget()  # the call that hangs closes it when it returns; two at once would hang for good
             self.close()
             raise MicrophoneError(f"the microphone {self.name!r} does not start ({error}); try another") from None
 
-    def on_audio(self, indata: Any, frames: int, when: Any, status: Any) -> None:
-        """Take a block from PortAudio, in its thread: copy and ring, nothing else, and let no exception out.
-
-        Parameters
-        ----------
-        indata : buffer of interleaved float32
-            PortAudio's own memory, valid during the call.
-        frames : int
-            How many there are in it.
-        when, status
-            As sounddevice has them.
-        """
-        try:
-            sink = self._sink
-            if sink is None:
-                return
-            self.callbacks += 1
-            began = when.inputBufferAdcTime
-            if status and status.input_overflow:
-                self.overflow_flags += 1
-                missing = (began - self._adc_end) * self.sample_rate if self._adc_end else 1.0
-                # This order of arguments turns a clock that is not a number into 1.
-                sink.lose(round(min(max(1.0, missing), _LONGEST_LOSS_S * self.sample_rate)), "driver")
-            self._adc_end = began + frames / self.sample_rate
-            sink.write_raw(indata, frames)
-            if self._doorbell.empty():
-                self._doorbell.put(None)
-        except Exception as error:  # noqa: BLE001  the audio thread must live; `check` tells the reader
-            # Only the text: the exception's frame would keep the driver's memory alive.
-            self._failure = f"{type(error).__name__}: {error}"
-
     def check(self) -> None:
-        """Raise `MicrophoneError` if the device has gone, or a callback failed."""
-        if self._failure:
-            raise MicrophoneError(f"taking audio from {self.name!r} failed ({self._failure}); please report this")
-        if self._ended and self._stream is not None:
-            raise MicrophoneError(f"the microphone {self.name!r} stopped by itself; connect it again and restart")
+        """Look after the stream, several times a second.
 
-    def close(self) -> None:
-        """End the callback and give the device back; waits at most two seconds."""
-        stream, self._stream = self._stream, None
-        self._sink = None
+        Raises
+        ------
+        DeviceLostError
+            The device has gone.
+        MicrophoneError
+            A callback failed.
+        """
+        with self._lock:
+            stream, intake = self._stream, self._intake
+        if intake.failure:
+            raise MicrophoneError(f"taking audio from {self.name!r} failed ({intake.failure}); please report this")
         if stream is None:
             return
+        quiet_s = self._watch.quiet_s(intake.callbacks, time.monotonic())
+        if intake.ended or not _active(stream):
+            self._stale = True
+            raise DeviceLostError(f"the microphone {self.name!r} stopped by itself; connect it again and restart")
+        limit_s = _QUIET_S if intake.callbacks else _FIRST_S
+        self.trouble = f"the microphone {self.name!r} has given no audio for {limit_s:g} s" if quiet_s > limit_s else ""
+        if quiet_s > max(limit_s, _GIVE_UP_S):
+            self._stale = True
+            raise DeviceLostError(f"{self.trouble}; connect it again, or restart the sound system")
 
-        def end() -> None:
-            # `stop` waits for data that may never come; `abort` does not.
-            stream.abort(ignore_errors=True)
-            stream.close(ignore_errors=True)
+    def close(self) -> None:
+        """End the callback and give the device back; waits a second at most."""
+        stream = self._forget()
+        if stream is not None:
+            self._let_go(stream)
 
-        try:
-            _within(_CLOSE_LIMIT_S, end, always_thread=True)
-        except TimeoutError:
-            self.stuck = True
+    def _forget(self) -> Any:
+        with self._lock:
+            self._closings += 1
+            stream, self._stream = self._stream, None
+            self._intake.sink = None
+            return stream
 
-    def _on_end(self) -> None:
-        self._ended = True
-        self._doorbell.put(None)
+    def _let_go(self, stream: Any) -> None:
+        with suppress(TimeoutError):  # `stuck` says so
+            PORTAUDIO.run(lambda: _end(stream), _CLOSE_LIMIT_S)
 
 
-def _formats(device: Device) -> list[tuple[int, int]]:
-    """(sample rate, channels) to ask for, in this order; as few channels as work, since they are averaged."""
+class _RefusedError(MicrophoneError):
+    """Not there, or it does not open: perhaps since the list of devices is old."""
+
+
+def formats(device: Device, channel: int | None = None) -> list[tuple[int, int]]:
+    """(sample rate, channels) to ask for, in this order.
+
+    The device's own rate comes first, and `spotter.resample` brings it to 16 kHz: asked for 16 kHz, a system may
+    convert worse. Measured with a 48 kHz source and tones of 9 to 15 kHz, which must not be heard at 16 kHz: ALSA's
+    "linear" converter (the one without libasound2-plugins) folds them into the speech band at full level (0 dB),
+    its "speexrate" and PulseAudio at -54 dB or less, soxr at -97 dB or less; for 0.04% of a core.
+    ALSA says 44.1 kHz of whatever can convert; 48 kHz is what sound servers and most hardware run at.
+
+    Mono comes before more channels, which are averaged. Where one channel is wanted, all that an array has come
+    first: asked for fewer, a sound server would mix them.
+    """
     own = round(device.sample_rate)
-    wanted = [(SAMPLE_RATE, 1), (own, 1), (own, min(2, device.channels)), (own, device.channels)]
-    return [pair for pair in dict.fromkeys(wanted) if pair[1] <= MOST_CHANNELS]
+    rates = [*([48_000] if own == 44_100 and device.host == "ALSA" else []), own, SAMPLE_RATE]
+    if channel is None:
+        counts = [1, min(2, device.channels), device.channels]
+    else:
+        counts = [*([device.channels] if device.channels <= _ARRAY_CHANNELS else []), max(2, channel), device.channels]
+    counts = [count for count in counts if channel is None or channel <= count <= device.channels]
+    pairs = [(rate, count) for rate in rates for count in counts if count <= MOST_CHANNELS]
+    return list(dict.fromkeys(pairs))
 
 
-def _within(limit_s: float, call: Callable[[], _T], *, always_thread: bool = False) -> _T:
-    """Call on a daemon thread, so that a sound system that hangs cannot hold up Ctrl-C or the end."""
-    if sys.platform == "win32" and not always_thread:
-        return call()  # WASAPI streams must be opened by the thread that initialised COM
-    results: list[_T] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(call())
-        except BaseException as error:  # noqa: BLE001  raised again by the caller's thread
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="spotter-portaudio", daemon=True)
-    thread.start()
-    deadline = time.monotonic() + limit_s
-    while thread.is_alive() and time.monotonic() < deadline:
-        thread.join(0.1)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError(f"no answer within {limit_s:g} s")
-    return results[0]
-
-
-@contextlib.contextmanager
-def _quiet_stderr() -> Iterator[None]:
-    """PortAudio and ALSA write every refusal to stderr; we say it in one line of our own (as sounddevice does)."""
+def _active(stream: Any) -> bool:
     try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (OSError, AttributeError, ValueError):
-        yield
-        return
-    try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, 2)
-        os.close(null)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        return bool(stream.active)
+    except Exception:  # noqa: BLE001  PortAudio was shut down by others
+        return False
+
+
+def _end(stream: Any) -> None:
+    # `stop` waits for data that may never come; `abort` does not.
+    stream.abort(ignore_errors=True)
+    stream.close(ignore_errors=True)
+    PORTAUDIO.closed(stream)

@@ -1,0 +1,245 @@
+"""Calls of PortAudio, each bounded in time: a sound system that hangs holds up nobody.
+
+PortAudio is one per process, and so is what guards it: `PORTAUDIO`. A sound server that has stalled was seen to block
+an open for 30 s, initialising for 60 s, closing for 110 s, and as long the interpreter's exit; while such a call
+blocks, Python serves no Ctrl-C in that thread. So each call runs on a daemon thread of its own and is waited for so
+long at most; one that hangs is left behind, and cleans up after itself should it ever return.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from spotter.errors import MicrophoneError
+from spotter.sources.devices import load_sounddevice
+from spotter.stderr import given_back, without_chatter
+
+OPEN_LIMIT_S: Final = 10.0
+_GATE_S: Final = 1.0
+_MOST_HUNG: Final = 4
+_SLICE_S: Final = 0.1  # waits are cut, so that Ctrl-C is served on Windows too
+# Refusals are written in the first moments. Longer stderr is not held back: what others write there would be
+# late, or lost if the process ends meanwhile.
+_CHATTER_S: Final = 0.5
+_CHATTER: Final = (b"ALSA lib ", b"Expression ", b"PaAlsa", b"||PaMacCore")
+
+_T = TypeVar("_T")
+
+
+class PortAudio:
+    """Runs calls, one at a time since PortAudio is not made for several threads, and knows what is open."""
+
+    def __init__(self) -> None:
+        self._gate = threading.Lock()  # held during a call; one that hangs is overtaken after a second
+        self._lock = threading.Lock()  # of what follows
+        self._calls: set[_Call] = set()  # not returned
+        self._streams: dict[int, Callable[[], bool]] = {}  # open; each says whether audio comes
+        self._guarded: Any = None  # the module whose exit is guarded
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a call has not returned; the process should then end with `os._exit`."""
+        with self._lock:
+            return bool(self._calls)
+
+    def run(
+        self,
+        function: Callable[[], _T],
+        limit_s: float,
+        *,
+        late: Callable[[Any], object] | None = None,
+        stderr: contextlib.AbstractContextManager[None] | None = None,
+    ) -> _T:
+        """Return what a call returns, or raise what it raises.
+
+        Parameters
+        ----------
+        late : callable, optional
+            Is given the result if it comes when nobody waits any more; runs in the call's thread.
+        stderr : context manager, optional
+            What holds during its first moments: `quiet()`, or `spotter.stderr.given_back()`.
+
+        Raises
+        ------
+        TimeoutError
+            It has not returned in time, or too many calls hang already.
+        """
+        with self._lock:
+            if len(self._calls) >= _MOST_HUNG:
+                raise TimeoutError(f"{len(self._calls)} calls before it hang")
+            call = _Call(function, self._gate, self._forget)
+            self._calls.add(call)
+        call.start()
+        try:
+            with stderr or contextlib.nullcontext():
+                call.wait(min(limit_s, _CHATTER_S))
+            call.wait(limit_s - _CHATTER_S)
+        except BaseException:
+            call.abandon(late)
+            raise
+        if call.abandon(late):
+            raise TimeoutError(f"no answer within {limit_s:g} s")
+        if call.error is not None:
+            raise call.error
+        result: _T = call.result
+        return result
+
+    def load(self) -> Any:
+        """Return sounddevice; the first time this initialises PortAudio.
+
+        Raises
+        ------
+        MicrophoneError
+            It is missing, does not start, or does not answer.
+        """
+        loaded = sys.modules.get("sounddevice")
+        if loaded is None or getattr(getattr(loaded, "__spec__", None), "_initializing", False):
+            try:
+                loaded = self.run(load_sounddevice, OPEN_LIMIT_S, stderr=given_back())
+            except TimeoutError:
+                raise _unanswered() from None
+        if loaded is not self._guarded:
+            self._guarded = loaded
+            self._guard_exit(loaded)
+        return loaded
+
+    def refresh(self, sounddevice: Any) -> bool:
+        """List the devices anew, which PortAudio does only when initialised: what was plugged in later is there then.
+
+        That ends every stream of the process, so it is done only while none of ours is open and no other call goes on.
+        """
+        with self._lock:
+            if self._streams or self._calls:
+                return False
+        try:
+            return self.run(lambda: self._refresh(sounddevice), OPEN_LIMIT_S, stderr=given_back())
+        except TimeoutError:
+            raise _unanswered() from None
+        except sounddevice.PortAudioError as error:
+            raise MicrophoneError(f"PortAudio does not start ({error}); check the system's sound") from None
+
+    def opened(self, stream: object, alive: Callable[[], bool]) -> None:
+        """Take note of a stream; `alive` says whether audio comes from it."""
+        with self._lock:
+            self._streams[id(stream)] = alive
+
+    def closed(self, stream: object) -> None:
+        """Take note that it is closed."""
+        with self._lock:
+            self._streams.pop(id(stream), None)
+
+    def _refresh(self, sounddevice: Any) -> bool:
+        with self._lock:
+            if self._streams or len(self._calls) > 1:
+                return False
+        with contextlib.suppress(sounddevice.PortAudioError):  # it was not initialised: the last time failed
+            sounddevice._terminate()  # noqa: SLF001  nothing public does it
+        sounddevice._initialize()  # noqa: SLF001
+        return True
+
+    def _forget(self, call: _Call) -> None:
+        with self._lock:
+            self._calls.discard(call)
+
+    def _guard_exit(self, sounddevice: Any) -> None:
+        """Let the interpreter end although the sound system hangs; sounddevice would wait for it."""
+        handler = getattr(sounddevice, "_exit_handler", None)
+        if handler is None:
+            return
+
+        def leave() -> None:
+            with self._lock:
+                stalled = self._calls or not all(alive() for alive in self._streams.values())
+            if not stalled:
+                handler()
+
+        atexit.unregister(handler)
+        atexit.register(leave)
+
+
+class _Call:
+    """One call on a daemon thread of its own."""
+
+    def __init__(self, function: Callable[[], Any], gate: threading.Lock, forget: Callable[[_Call], None]) -> None:
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self._function, self._gate, self._forget = function, gate, forget
+        self._lock = threading.Lock()
+        self._returned = threading.Event()
+        self._late: Callable[[Any], object] | None = None
+
+    def start(self) -> None:
+        try:
+            threading.Thread(target=self._run, name="spotter-portaudio", daemon=True).start()
+        except BaseException:
+            self._forget(self)
+            raise
+
+    def wait(self, limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        while not self._returned.is_set() and (left := deadline - time.monotonic()) > 0:
+            self._returned.wait(min(_SLICE_S, left))
+
+    def abandon(self, late: Callable[[Any], object] | None) -> bool:
+        """Leave it alone, unless it has returned; whether it had not."""
+        with self._lock:
+            if self._returned.is_set():
+                return False
+            self._late = late
+            return True
+
+    def _run(self) -> None:
+        got = self._gate.acquire(timeout=_GATE_S)
+        try:
+            _enter_com()
+            self.result = self._function()
+        except BaseException as error:  # noqa: BLE001  raised again by the caller's thread
+            self.error = error
+        finally:
+            if got:
+                self._gate.release()
+        self._function = _nothing  # it may hold a whole listener
+        with self._lock:
+            late = self._late
+            if late is None:
+                self._forget(self)
+            self._returned.set()
+        if late is not None:
+            with contextlib.suppress(Exception):
+                if self.error is None:
+                    late(self.result)
+            self._forget(self)
+
+
+PORTAUDIO: Final = PortAudio()
+
+
+def quiet() -> contextlib.AbstractContextManager[None]:
+    """Keep what PortAudio and ALSA write about refusals from stderr; we say it in one line of our own."""
+    return without_chatter(lambda line: line.lstrip().startswith(_CHATTER))
+
+
+def _nothing() -> None:
+    pass
+
+
+def _unanswered() -> MicrophoneError:
+    return MicrophoneError(f"the sound system does not answer within {OPEN_LIMIT_S:g} s; restart it")
+
+
+def _enter_com() -> None:
+    """Windows opens WASAPI devices only in threads that have called this (PortAudio issue 250).
+
+    It is not undone when the thread ends: what was opened in it lives on.
+    """
+    if sys.platform == "win32":
+        import ctypes
+
+        if (windows := getattr(ctypes, "windll", None)) is not None:
+            windows.ole32.CoInitializeEx(None, 0)  # many threads use what one has opened
