@@ -68,4 +68,22 @@ class Gap:
         return {"type": "gap", "time": round(self.time, 4), "seconds": round(self.seconds, 4), "reason": self.reason}
 
 
-Event: TypeAlias = Detection | Gap
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What comes cannot be the sound of a working microphone, or can again; each finding is said once."""
+
+    time_sample: int  # end of the second in which it was found
+    finding: str  # "zeros", "too_low", "offset", "clipping", "hum", or "ok": it is over
+    message: str  # the likely cause, and what to do
+
+    @property
+    def time(self) -> float:
+        """When it was found, in seconds of stream time."""
+        return self.time_sample / SAMPLE_RATE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"type": "health", "time": round(self.time, 4), "finding": self.finding, "message": self.message}
+
+
+Event: TypeAlias = Detection | Gap | Health

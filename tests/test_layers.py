@@ -46,6 +46,8 @@ ORDER = [
     "spotter.decoder",
     "spotter.explain",
     "spotter.explainer",
+    "spotter.health",
+    "spotter.tape",
     "spotter.pipeline",
     "spotter.recorded",
     "spotter.callbacks",

@@ -1,0 +1,26 @@
+"""What a pipeline tells somebody who keeps its stream: enough to play it again with the same events."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from spotter.arrays import Floats
+
+
+class Tape(Protocol):
+    """Is told what the pipeline reads, in its thread and in its order; must not wait."""
+
+    def begin(self, sample_rate: int, channels: int) -> None:
+        """Take note of what is coming: at the start, and when another device goes on after `miss`."""
+
+    def hear(self, frames: Floats) -> None:
+        """Take the next frames, shape (frames, channels), as they came; valid during the call only."""
+
+    def lose(self, frames: int, reason: str) -> None:
+        """So many frames are missing here."""
+
+    def miss(self, samples: int, reason: str) -> None:
+        """So much stream time, in samples at 16 kHz, was recorded by nobody."""
+
+    def skip(self, end_sample: int, windows: int) -> None:
+        """So many windows before a position of the stream were not judged, since it was too late for them."""
