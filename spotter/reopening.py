@@ -169,7 +169,8 @@ class Keeper:
             self.clock.note(0, self._began_s)
 
     def _missed(self, until_s: float) -> int:
-        return round(self.clock.age_s(self._spotter.position, until_s) * SAMPLE_RATE)
+        # At least a sample, since what comes next is another stream.
+        return max(1, round(self.clock.age_s(self._spotter.position, until_s) * SAMPLE_RATE))
 
 
 class Attempt:

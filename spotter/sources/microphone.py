@@ -131,6 +131,7 @@ class Microphone:
         with self._lock:
             closed = self._closings != closings
             if not closed:
+                self._before = self.callbacks, self.overflow_flags
                 self._stream, self._intake, self._found = stream, intake, found
                 self.name, self.sample_rate, self.channels = found.name, intake.sample_rate, channels
         if closed:
@@ -173,7 +174,7 @@ class Microphone:
         self._watch, self.trouble = Watch(), ""
         intake.sink, intake.doorbell = sink, doorbell
         try:
-            PORTAUDIO.run(stream.start, OPEN_LIMIT_S, late=lambda _: _end(stream), stderr=quiet())
+            PORTAUDIO.run(stream.start, OPEN_LIMIT_S, late=lambda _: _end(stream))
         except (sounddevice.PortAudioError, TimeoutError) as error:
             self._stale = True
             if isinstance(error, TimeoutError):

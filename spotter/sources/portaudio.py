@@ -2,8 +2,8 @@
 
 PortAudio is one per process, and so is what guards it: `PORTAUDIO`. A sound server that has stalled was seen to block
 an open for 30 s, initialising for 60 s, closing for 110 s, and as long the interpreter's exit; while such a call
-blocks, Python serves no Ctrl-C in that thread. So each call runs on a daemon thread of its own and is waited for so
-long at most; one that hangs is left behind, and cleans up after itself should it ever return.
+blocks, Python serves no Ctrl-C in that thread. So calls run on daemon threads, and each is waited for so long
+at most; one that hangs is left behind, and cleans up after itself should it ever return.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
 from spotter.errors import MicrophoneError
@@ -21,8 +23,9 @@ from spotter.sources.devices import load_sounddevice
 from spotter.stderr import given_back, without_chatter
 
 OPEN_LIMIT_S: Final = 10.0
-_GATE_S: Final = 1.0
+_GATE_S: Final = 0.5
 _MOST_HUNG: Final = 4
+_IDLE_S: Final = 0.5
 _SLICE_S: Final = 0.1  # waits are cut, so that Ctrl-C is served on Windows too
 # Refusals are written in the first moments. Longer stderr is not held back: what others write there would be
 # late, or lost if the process ends meanwhile.
@@ -36,9 +39,10 @@ class PortAudio:
     """Runs calls, one at a time since PortAudio is not made for several threads, and knows what is open."""
 
     def __init__(self) -> None:
-        self._gate = threading.Lock()  # held during a call; one that hangs is overtaken after a second
+        self._gate = threading.Lock()  # held during a call; one that hangs is overtaken soon
         self._lock = threading.Lock()  # of what follows
         self._calls: set[_Call] = set()  # not returned
+        self._idle: list[_Worker] = []  # threads that wait for a call
         self._streams: dict[int, Callable[[], bool]] = {}  # open; each says whether audio comes
         self._guarded: Any = None  # the module whose exit is guarded
 
@@ -73,9 +77,10 @@ class PortAudio:
         with self._lock:
             if len(self._calls) >= _MOST_HUNG:
                 raise TimeoutError(f"{len(self._calls)} calls before it hang")
-            call = _Call(function, self._gate, self._forget)
+            worker = self._idle.pop() if self._idle else _Worker(self._gate, self._settled, self._retires)
+            call = _Call(function)
             self._calls.add(call)
-        call.start()
+        worker.calls.put(call)
         try:
             with stderr or contextlib.nullcontext():
                 call.wait(min(limit_s, _CHATTER_S))
@@ -143,9 +148,17 @@ class PortAudio:
         sounddevice._initialize()  # noqa: SLF001
         return True
 
-    def _forget(self, call: _Call) -> None:
+    def _settled(self, call: _Call, worker: _Worker) -> None:
         with self._lock:
             self._calls.discard(call)
+            self._idle.append(worker)
+
+    def _retires(self, worker: _Worker) -> bool:
+        with self._lock:
+            if worker not in self._idle:
+                return False  # a call is on its way
+            self._idle.remove(worker)
+            return True
 
     def _guard_exit(self, sounddevice: Any) -> None:
         """Let the interpreter end although the sound system hangs; sounddevice would wait for it."""
@@ -164,22 +177,15 @@ class PortAudio:
 
 
 class _Call:
-    """One call on a daemon thread of its own."""
+    """One call, and what becomes of its result."""
 
-    def __init__(self, function: Callable[[], Any], gate: threading.Lock, forget: Callable[[_Call], None]) -> None:
+    def __init__(self, function: Callable[[], Any]) -> None:
         self.result: Any = None
         self.error: BaseException | None = None
-        self._function, self._gate, self._forget = function, gate, forget
+        self._function = function
         self._lock = threading.Lock()
         self._returned = threading.Event()
         self._late: Callable[[Any], object] | None = None
-
-    def start(self) -> None:
-        try:
-            threading.Thread(target=self._run, name="spotter-portaudio", daemon=True).start()
-        except BaseException:
-            self._forget(self)
-            raise
 
     def wait(self, limit_s: float) -> None:
         deadline = time.monotonic() + limit_s
@@ -191,30 +197,57 @@ class _Call:
         with self._lock:
             if self._returned.is_set():
                 return False
-            self._late = late
+            self._late = late or _nothing
             return True
 
-    def _run(self) -> None:
-        got = self._gate.acquire(timeout=_GATE_S)
+    def compute(self) -> None:
         try:
-            _enter_com()
             self.result = self._function()
         except BaseException as error:  # noqa: BLE001  raised again by the caller's thread
             self.error = error
-        finally:
-            if got:
-                self._gate.release()
         self._function = _nothing  # it may hold a whole listener
+
+    def hand_over(self, settled: Callable[[], None]) -> None:
         with self._lock:
             late = self._late
             if late is None:
-                self._forget(self)
+                settled()  # before it shows, so that the next call finds all as it should be
             self._returned.set()
         if late is not None:
             with contextlib.suppress(Exception):
                 if self.error is None:
                     late(self.result)
-            self._forget(self)
+            settled()
+
+
+class _Worker:
+    """A daemon thread for calls; it ends when none comes for a while, or never if one hangs."""
+
+    def __init__(
+        self,
+        gate: threading.Lock,
+        settled: Callable[[_Call, _Worker], None],
+        retires: Callable[[_Worker], bool],
+    ) -> None:
+        self.calls: SimpleQueue[_Call] = SimpleQueue()
+        self._gate, self._settled, self._retires = gate, settled, retires
+        threading.Thread(target=self._work, name="spotter-portaudio", daemon=True).start()
+
+    def _work(self) -> None:
+        _enter_com()
+        while True:
+            try:
+                call = self.calls.get(timeout=_IDLE_S)
+            except Empty:
+                if self._retires(self):
+                    return
+                continue
+            got = self._gate.acquire(timeout=_GATE_S)
+            call.compute()
+            if got:
+                self._gate.release()
+            call.hand_over(partial(self._settled, call, self))
+            del call  # what it returned is its caller's
 
 
 PORTAUDIO: Final = PortAudio()
@@ -225,7 +258,7 @@ def quiet() -> contextlib.AbstractContextManager[None]:
     return without_chatter(lambda line: line.lstrip().startswith(_CHATTER))
 
 
-def _nothing() -> None:
+def _nothing(*_: object) -> None:
     pass
 
 
