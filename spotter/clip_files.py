@@ -6,6 +6,7 @@ import io
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,18 @@ def save(folder: Path, name: str, samples: Floats, about: Mapping[str, Any]) -> 
             number += 1
             continue
         return path
+
+
+def bytes_of_clips(folder: Path) -> int:
+    """Return how much the clips in a folder take: WAV files with a JSON file of the same name, nothing else."""
+    sizes: dict[str, int] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith((".wav", ".json")):
+                with suppress(OSError):  # removed meanwhile
+                    sizes[entry.name] = entry.stat().st_size
+    stems = (name.removesuffix(".wav") for name in sizes if name.endswith(".wav"))
+    return sum(sizes[f"{stem}.wav"] + sizes[f"{stem}.json"] for stem in stems if f"{stem}.json" in sizes)
 
 
 def wav_bytes(samples: Floats) -> bytes:

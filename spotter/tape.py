@@ -24,3 +24,35 @@ class Tape(Protocol):
 
     def skip(self, end_sample: int, windows: int) -> None:
         """So many windows before a position of the stream were not judged, since it was too late for them."""
+
+
+class Tapes:
+    """Several in the place of one."""
+
+    def __init__(self, *tapes: Tape) -> None:
+        self._tapes = tapes
+
+    def begin(self, sample_rate: int, channels: int) -> None:
+        """Take note of what is coming."""
+        for tape in self._tapes:
+            tape.begin(sample_rate, channels)
+
+    def hear(self, frames: Floats) -> None:
+        """Take the next frames."""
+        for tape in self._tapes:
+            tape.hear(frames)
+
+    def lose(self, frames: int, reason: str) -> None:
+        """Frames are missing here."""
+        for tape in self._tapes:
+            tape.lose(frames, reason)
+
+    def miss(self, samples: int, reason: str) -> None:
+        """Stream time was recorded by nobody."""
+        for tape in self._tapes:
+            tape.miss(samples, reason)
+
+    def skip(self, end_sample: int, windows: int) -> None:
+        """Windows were not judged."""
+        for tape in self._tapes:
+            tape.skip(end_sample, windows)

@@ -55,6 +55,9 @@ ORDER = [
     "spotter.clip_files",
     "spotter.overheard",
     "spotter.saving",
+    "spotter.wav_writer",
+    "spotter.record",
+    "spotter.heartbeat",
     "spotter.listener",
     "spotter.cli",
 ]

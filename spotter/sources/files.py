@@ -42,7 +42,7 @@ class AudioFile:
         Missing, a folder, empty, not audio, or without a single sample.
     """
 
-    padded: Final = True
+    padded = True
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
