@@ -23,7 +23,8 @@ from train.own.copies import Variety, varied
 from train.own.fit_words import Fitted, OwnWords, fit_words
 from train.own.head import HeadFit
 from train.own.made_noise import draw_noise
-from train.own.material import MaterialPlan
+from train.own.material import MaterialPlan, scenes
+from train.own.recordings import own_recordings
 from train.own.scene import Scene, grown, part, surrounded
 from train.own.windows import NEVER, Line, laid, peaks
 from train.own.word import WordFit, blind, folds
@@ -122,6 +123,23 @@ def test_a_pause_inside_a_phrase_does_not_cut_it() -> None:
 def test_silence_holds_no_utterance() -> None:
     assert utterance(np.zeros(16_000, np.float32)) == (0, 0)
     assert utterance(np.zeros(10, np.float32)) == (0, 0)
+
+
+def test_a_recording_that_is_all_sound_is_left_out_among_good_ones_and_a_phrase_too_long_is_not(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    (tmp_path / "low").mkdir()
+    for n in range(3):
+        soundfile.write(tmp_path / "low" / f"me_nohash_{n}.wav", tones(rng, 500), RATE)
+    soundfile.write(tmp_path / "low" / "me_nohash_3.wav", tones(rng, 500, seconds=3.4), RATE)
+
+    found = own_recordings(tmp_path, ["low"])
+
+    assert len(found.words["low"]) == 3
+    assert "me_nohash_3.wav holds 3." in found.left_out[0]
+    for n in range(3):
+        (tmp_path / "low" / f"me_nohash_{n}.wav").unlink()
+    with pytest.raises(BadInputError, match="3 s is the longest"):
+        scenes("low", own_recordings(tmp_path, ["low"]).words["low"], MaterialPlan())
 
 
 def test_what_was_recorded_around_an_utterance_stays_and_the_rest_is_its_own_floor() -> None:

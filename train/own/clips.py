@@ -10,6 +10,7 @@ import numpy as np
 from spotter.arrays import Floats
 from spotter.settings import SAMPLE_RATE
 
+LONGEST_S: Final = 3.0  # of an utterance; longer ones are no keyword
 _HOP: Final = SAMPLE_RATE // 100
 _FRAME: Final = SAMPLE_RATE // 40
 _LONGEST_PAUSE_S: Final = 0.3  # inside a phrase

@@ -12,7 +12,7 @@ from spotter.arrays import Floats
 from spotter.backbone import Backbone
 from spotter.errors import BadInputError
 from spotter.settings import SAMPLE_RATE
-from train.own.clips import Clip, utterance
+from train.own.clips import LONGEST_S, Clip, utterance
 from train.own.copies import Layout, Variety, block, varied
 from train.own.scene import Scene, part, surrounded
 
@@ -32,10 +32,10 @@ class MaterialPlan:
     """
 
     copies: int = 600
-    fewest: int = 6
+    fewest: int = 12
     most: int = 30
     lead_s: float = 0.9
-    longest_s: float = 3.0
+    longest_s: float = LONGEST_S
     part_shares: tuple[float, float] = (0.4, 0.6)  # of an utterance, that a part of it keeps
     variety: Variety = field(default_factory=Variety)
 

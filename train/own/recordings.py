@@ -11,9 +11,10 @@ import soundfile
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
+from spotter.settings import SAMPLE_RATE
 from train.bank import read
 from train.data import FOREIGN, word_rows
-from train.own.clips import Clip, utterance
+from train.own.clips import LONGEST_S, Clip, utterance
 from train.recording.reviewing import NEGATIVES
 from train.recording.session import Name
 
@@ -71,19 +72,29 @@ def own_recordings(data: Path, words: Sequence[str]) -> OwnRecordings:
             )
     rows = [row for row in word_rows(data) if row.word in words]
     found = OwnRecordings({word: [] for word in words}, [])
+    seconds: dict[str, float] = {}  # of sound in each recording
     for row in rows:
         try:
             samples = read(row.path)
         except (OSError, soundfile.SoundFileError) as problem:
             found.left_out.append(f"{row.path} cannot be read ({problem})")
             continue
-        if utterance(samples) == (0, 0):
+        first, end = utterance(samples)
+        if end <= first:
             found.left_out.append(f"{row.path} holds only silence")
             continue
         name = Name.of(row.path)
         session = "-".join(filter(None, (name.speaker, name.session))) if name else row.speaker
         found.words[row.word].append(Clip(samples, session, str(row.path)))
+        seconds[str(row.path)] = (end - first) / SAMPLE_RATE
     for word, clips in found.words.items():
+        longer = [clip for clip in clips if seconds[clip.name] > LONGEST_S]
+        if 2 * len(longer) < len(clips):  # else it is the phrase that is too long, and that is refused
+            found.left_out.extend(
+                f"{clip.name} holds {seconds[clip.name]:.1f} s of sound without a pause, more than {LONGEST_S:g} s"
+                for clip in longer
+            )
+            clips[:] = [clip for clip in clips if clip not in longer]
         if not clips:
             raise BadInputError(
                 f"there is no recording of {word!r} with sound in {data / word}; record it again: "

@@ -16,6 +16,7 @@ from spotter.arrays import Floats
 
 _PIECE: Final = 2_048  # samples of the quietest stretch
 _FADE: Final = 320
+_ROUNDING: Final = 1e-5
 _DIGITAL_ZERO: Final = 1e-10  # mean square under which nothing was recorded
 _HISS_DBFS: Final = (-85.0, -65.0)  # where a recording has no floor of its own
 
@@ -85,4 +86,5 @@ def _filled(samples: Floats, kept: slice, floor: Floats) -> Floats:
     if kept.stop >= len(samples):
         share[-_FADE:] = 1.0
     share = np.convolve(share, np.full(_FADE, 1.0 / _FADE, np.float32), mode="same")[_FADE:-_FADE]
+    share[share > 1.0 - _ROUNDING] = 1.0  # what was recorded stays as it is, whatever a processor rounds
     return np.asarray(samples * share + floor * np.sqrt(1.0 - np.clip(share, 0.0, 1.0)), np.float32)

@@ -53,7 +53,7 @@ class Said:
     negatives: Sequence[Floats]
 
 
-def trial(  # noqa: PLR0913 (what is fitted to, and what is listened to)
+def trial(
     phrase: str,
     clips: Sequence[Clip],
     count: int,
