@@ -122,6 +122,7 @@ class Heartbeat:
         if states:
             self._service.tell(*states)
         self.beats += 1
+        _log.debug("beat %d, %d windows", self.beats, spotter.windows)
         return True
 
     def end(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,6 +24,8 @@ from spotter.tflite_engine import TfliteEngine
 from spotter.words_engine import open_words
 
 __all__ = ["Model", "Scorer"]
+
+_log = logging.getLogger(__name__)
 
 
 class Model:
@@ -83,7 +86,9 @@ class Model:
             There is no such model, or it is incomplete, changed, or not for this version.
         """
         folder = find_model(name)
-        return cls(folder, read_manifest(folder), litert.choose(backend), network)
+        model = cls(folder, read_manifest(folder), litert.choose(backend), network)
+        _log.debug("opened %s in %s, computed by %s", model.name, folder, model.backend)
+        return model
 
     def predict(self, window: Floats) -> Floats:
         """Score one piece of audio; may be called from several threads, one of which works at a time.

@@ -155,6 +155,7 @@ class Recorder:
         writer: WavWriter | None = None
         try:
             writer = WavWriter(self._descriptor, form.sample_rate, form.channels)
+            _log.info("recording to %s, %d Hz, %d ch", self.path, form.sample_rate, form.channels)
             self._noted = False
             self._update(writer)
             self._write_all(writer)
