@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spotter.cli import listen
+from spotter.cli import doctor, listen
 from spotter.cli.common import Parser, guarded, version
 
 
@@ -13,5 +13,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="spotter", description="Recognises spoken keywords as they are said.")
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    listen.add_arguments(commands.add_parser("listen", **listen.HELP))
-    return guarded(lambda: listen.run(parser.parse_args(argv)))
+    for name, command in (("listen", listen), ("doctor", doctor)):
+        one = commands.add_parser(name, **command.HELP)
+        command.add_arguments(one)
+        one.set_defaults(run=command.run)
+
+    def run() -> int:
+        options = parser.parse_args(argv)
+        code: int = options.run(options)
+        return code
+
+    return guarded(run)
