@@ -29,13 +29,14 @@ def ready_and_memory(model: str) -> tuple[float, float, float]:
         ready = time.perf_counter() - began
         child.stdin.write((audio(10) * 32_767).clip(-32_768, 32_767).astype("<i2").tobytes())
         time.sleep(1.0)
-        resident, private = _memory(child.pid)
+        resident, private = memory_mb(child.pid)
         child.stdin.close()
         child.stderr.read()
     return ready, resident, private
 
 
-def _memory(pid: int) -> tuple[float, float]:
+def memory_mb(pid: int) -> tuple[float, float]:
+    """Resident and private megabytes of a process; -1 where /proc does not tell."""
     path = Path(f"/proc/{pid}/status")
     if not path.exists():
         return -1.0, -1.0
