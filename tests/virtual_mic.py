@@ -55,10 +55,7 @@ class VirtualMic:
         command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"]
         command += ["--realtime=no", "--high-priority=no", "--disable-shm=yes", "--log-target=stderr"]
         protocol = f"module-native-protocol-unix socket={self.folder}/native auth-anonymous=1 auth-cookie-enabled=0"
-        # Without norewinds the first audio comes a second late, and the first 20 ms of a file are lost.
-        sink = f"module-null-sink sink_name={SINK} norewinds=1"
-        sink += f" rate={self.sample_rate} channels={self.channels} format=s16le"
-        command += [f"--load={protocol}", f"--load={sink}"]
+        command += [f"--load={protocol}", f"--load={' '.join(self._sink())}"]
         log = self.folder / "server.log"
         with log.open("ab") as out:
             self._server = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
@@ -75,6 +72,31 @@ class VirtualMic:
             self._server.send_signal(signal.SIGKILL)
             self._server.wait(10.0)
 
+    def freeze(self) -> None:
+        """Let the server stand still: it answers nobody, and no audio comes."""
+        assert self._server
+        self._server.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on; what was recorded meanwhile comes in a burst."""
+        assert self._server
+        self._server.send_signal(signal.SIGCONT)
+
+    def remove(self) -> None:
+        """Take the only source away from a server that goes on."""
+        self.pactl("unload-module", "module-null-sink")
+
+    def add(self) -> None:
+        """Bring it back."""
+        self.pactl("load-module", *self._sink())
+
+    def add_dead_source(self) -> None:
+        """Add a source that never gives anything; it becomes the default."""
+        fifo = self.folder / "mic.fifo"
+        settings = ("source_name=dead", f"file={fifo}", "format=s16le", "rate=16000", "channels=1")
+        self.pactl("load-module", "module-pipe-source", *settings)
+        self.pactl("set-default-source", "dead")
+
     def wait_for_listener(self, timeout_s: float = 20.0) -> None:
         """Return once some program records from the microphone."""
         end = time.monotonic() + timeout_s
@@ -86,6 +108,16 @@ class VirtualMic:
     def play(self, wav: Path) -> None:
         """Play a file into the microphone; return when it has been played."""
         subprocess.run(["paplay", f"--device={SINK}", str(wav)], env=self.client_env(), check=True, timeout=120.0)
+
+    def pactl(self, *arguments: str) -> None:
+        """Have the server do something."""
+        done = self._pactl(*arguments)
+        assert done.returncode == 0, done.stderr
+
+    def _sink(self) -> tuple[str, ...]:
+        # Without norewinds the first audio comes a second late, and the first 20 ms of a file are lost.
+        rate = (f"rate={self.sample_rate}", f"channels={self.channels}", "format=s16le")
+        return ("module-null-sink", f"sink_name={SINK}", "norewinds=1", *rate)
 
     def _pactl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["pactl", *arguments]

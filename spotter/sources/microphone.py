@@ -21,6 +21,7 @@ from spotter.sources.watch import Watch
 # listening took 3.1% of a core in blocks of 20 ms, 1.8% in 40 ms, 1.0% in 100 ms. A size of 0 ("whatever the
 # driver likes") was seen to give blocks of 1 frame.
 BLOCK_S: Final = 0.05
+_START_LIMIT_S: Final = 5.0
 _CLOSE_LIMIT_S: Final = 1.0
 _QUIET_S: Final = 1.5  # without audio: it has gone, or pauses
 _GIVE_UP_S: Final = 5.0  # a stream that only paused goes on by itself and has kept what was said; so long it may
@@ -174,7 +175,7 @@ class Microphone:
         self._watch, self.trouble = Watch(), ""
         intake.sink, intake.doorbell = sink, doorbell
         try:
-            PORTAUDIO.run(stream.start, OPEN_LIMIT_S, late=lambda _: _end(stream))
+            PORTAUDIO.run(stream.start, _START_LIMIT_S, late=lambda _: _end(stream))
         except (sounddevice.PortAudioError, TimeoutError) as error:
             self._stale = True
             if isinstance(error, TimeoutError):

@@ -24,13 +24,21 @@ from spotter.stderr import given_back, without_chatter
 
 OPEN_LIMIT_S: Final = 10.0
 _GATE_S: Final = 0.5
+# A server that has stalled frees all calls when it goes on or is killed, so no more are piled up on it. One that
+# died at the wrong moment leaves a start hanging for ever (seen with PortAudio 19.6 on ALSA); that must not add up
+# to a process that can never hear again.
 _MOST_HUNG: Final = 4
+_FORGIVEN_S: Final = 600.0
+_MOST_EVER: Final = 64
 _IDLE_S: Final = 0.5
 _SLICE_S: Final = 0.1  # waits are cut, so that Ctrl-C is served on Windows too
 # Refusals are written in the first moments. Longer stderr is not held back: what others write there would be
 # late, or lost if the process ends meanwhile.
 _CHATTER_S: Final = 0.5
-_CHATTER: Final = (b"ALSA lib ", b"Expression ", b"PaAlsa", b"||PaMacCore")
+_CHATTER: Final = (
+    *(b"ALSA lib ", b"Expression ", b"PaAlsa", b"||PaMacCore"),
+    *(b"Cannot connect to server ", b"jack server is not running", b"JackShmReadWritePtr"),
+)
 
 _T = TypeVar("_T")
 
@@ -43,7 +51,7 @@ class PortAudio:
         self._lock = threading.Lock()  # of what follows
         self._calls: set[_Call] = set()  # not returned
         self._idle: list[_Worker] = []  # threads that wait for a call
-        self._streams: dict[int, Callable[[], bool]] = {}  # open; each says whether audio comes
+        self._streams: dict[int, tuple[object, Callable[[], bool]]] = {}  # open, and whether audio comes from them
         self._guarded: Any = None  # the module whose exit is guarded
 
     @property
@@ -75,17 +83,22 @@ class PortAudio:
             It has not returned in time, or too many calls hang already.
         """
         with self._lock:
-            if len(self._calls) >= _MOST_HUNG:
+            newest = time.monotonic() - _FORGIVEN_S
+            if sum(call.began_s > newest for call in self._calls) >= _MOST_HUNG or len(self._calls) >= _MOST_EVER:
                 raise TimeoutError(f"{len(self._calls)} calls before it hang")
             worker = self._idle.pop() if self._idle else _Worker(self._gate, self._settled, self._retires)
             call = _Call(function)
             self._calls.add(call)
-        worker.calls.put(call)
+        begun = False
         try:
-            with stderr or contextlib.nullcontext():
+            with stderr or contextlib.nullcontext():  # before the call begins, since it may put something in its place
+                begun = True
+                worker.calls.put(call)
                 call.wait(min(limit_s, _CHATTER_S))
             call.wait(limit_s - _CHATTER_S)
         except BaseException:
+            if not begun:
+                self._settled(call, worker)
             call.abandon(late)
             raise
         if call.abandon(late):
@@ -123,7 +136,7 @@ class PortAudio:
             if self._streams or self._calls:
                 return False
         try:
-            return self.run(lambda: self._refresh(sounddevice), OPEN_LIMIT_S, stderr=given_back())
+            return self.run(lambda: self._refresh(sounddevice), OPEN_LIMIT_S, stderr=quiet())
         except TimeoutError:
             raise _unanswered() from None
         except sounddevice.PortAudioError as error:
@@ -132,7 +145,7 @@ class PortAudio:
     def opened(self, stream: object, alive: Callable[[], bool]) -> None:
         """Take note of a stream; `alive` says whether audio comes from it."""
         with self._lock:
-            self._streams[id(stream)] = alive
+            self._streams[id(stream)] = stream, alive
 
     def closed(self, stream: object) -> None:
         """Take note that it is closed."""
@@ -145,7 +158,12 @@ class PortAudio:
                 return False
         with contextlib.suppress(sounddevice.PortAudioError):  # it was not initialised: the last time failed
             sounddevice._terminate()  # noqa: SLF001  nothing public does it
-        sounddevice._initialize()  # noqa: SLF001
+        library = getattr(sounddevice, "_lib", None)
+        if library is None:
+            sounddevice._initialize()  # noqa: SLF001
+        else:  # what that does, but for sending all of stderr nowhere meanwhile, what others say there included
+            sounddevice._check(library.Pa_Initialize(), "Error initializing PortAudio")  # noqa: SLF001
+            sounddevice._initialized += 1  # noqa: SLF001
         return True
 
     def _settled(self, call: _Call, worker: _Worker) -> None:
@@ -168,8 +186,11 @@ class PortAudio:
 
         def leave() -> None:
             with self._lock:
-                stalled = self._calls or not all(alive() for alive in self._streams.values())
-            if not stalled:
+                stalled = self._calls or not all(alive() for _, alive in self._streams.values())
+                streams = [stream for stream, _ in self._streams.values()]
+            if stalled:
+                _keep(sounddevice._lib, sounddevice._ffi, *streams)  # noqa: SLF001
+            else:
                 handler()
 
         atexit.unregister(handler)
@@ -182,6 +203,7 @@ class _Call:
     def __init__(self, function: Callable[[], Any]) -> None:
         self.result: Any = None
         self.error: BaseException | None = None
+        self.began_s = time.monotonic()
         self._function = function
         self._lock = threading.Lock()
         self._returned = threading.Event()
@@ -251,6 +273,16 @@ class _Worker:
 
 
 PORTAUDIO: Final = PortAudio()
+
+
+def _keep(*objects: object) -> None:
+    """Never free these: the threads of a stream that stays open run in them until the process is gone."""
+    import ctypes
+
+    increase = ctypes.pythonapi.Py_IncRef
+    increase.argtypes, increase.restype = [ctypes.py_object], None
+    for it in objects:
+        increase(it)
 
 
 def quiet() -> contextlib.AbstractContextManager[None]:
