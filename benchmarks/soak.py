@@ -127,7 +127,8 @@ def soak(seconds: int, *, seed: int = 0, model: str = "commands", say: Callable[
     say(f"windows: {spotter.windows}, expected {expected}")
     say(f"detections: {spotter.detections} ({called} called, {fetched} fetched) of {10 * day.demos} words in the demos")
     say(
-        f"memory since {moments[first]}: {resident:+.2f} MB resident, {grown:+.2f} MB private (aim: +{_MOST_GROWTH_MB:g})"
+        f"memory since {moments[first]}: {resident:+.2f} MB resident, {grown:+.2f} MB private "
+        f"(aim: +{_MOST_GROWTH_MB:g})"
     )
     say(f"processor: {cpu:.1f} s, {cpu / seconds:.3%} of a core, the making of the audio included")
     wrong = []
