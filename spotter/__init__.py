@@ -2,7 +2,7 @@
 
     source ──blocks──▶ ring ──▶ resample ──▶ windows ──▶ model ──scores──▶ decoder ──▶ events
     microphone, file   fixed    16 kHz       frontend,    LiteRT or        smoothing,   Detection,
-    PCM, memory        memory   mono         1 s each     numpy            threshold …  Gap
+    PCM, memory        memory   mono         1 s each     numpy            threshold …  Gap, DeviceLost …
     └ audio thread ──────┘└──────────────── consumer thread ─────────────────────────────┘
 
     >>> import spotter
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from spotter.errors import ModelError as ModelError
     from spotter.errors import SpotterError as SpotterError
     from spotter.events import Detection as Detection
+    from spotter.events import DeviceBack as DeviceBack
+    from spotter.events import DeviceLost as DeviceLost
     from spotter.events import Gap as Gap
+    from spotter.events import Skipped as Skipped
     from spotter.listener import Listener as Listener
     from spotter.model import Model as Model
     from spotter.pipeline import Spotter as Spotter
@@ -40,12 +43,15 @@ _HOME = {
     "BadInputError": "errors",
     "DecoderConfig": "settings",
     "Detection": "events",
+    "DeviceBack": "events",
+    "DeviceLost": "events",
     "FrontendConfig": "settings",
     "Gap": "events",
     "Listener": "listener",
     "MicrophoneError": "errors",
     "Model": "model",
     "ModelError": "errors",
+    "Skipped": "events",
     "Spotter": "pipeline",
     "SpotterError": "errors",
     "spot": "recorded",

@@ -51,7 +51,8 @@ class Gap:
 
     time_sample: int  # first sample after the gap
     samples: int  # how much is missing, at 16 kHz
-    reason: str  # "overflow" (the reader was late), "driver" (the sound system lost it), "invalid" (NaN or infinite)
+    # The reader was late; the sound system lost it; there was no device; NaN or infinite.
+    reason: str  # "overflow", "driver", "device" or "invalid"
 
     @property
     def time(self) -> float:
@@ -66,6 +67,70 @@ class Gap:
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
         return {"type": "gap", "time": round(self.time, 4), "seconds": round(self.seconds, 4), "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """The machine was too slow: windows were left out so that listening is up to date again; no audio was lost."""
+
+    time_sample: int  # end of the last window that was left out
+    windows: int
+    samples: int  # of stream time in which nothing was decided
+
+    @property
+    def time(self) -> float:
+        """Up to where windows were left out, in seconds of stream time."""
+        return self.time_sample / SAMPLE_RATE
+
+    @property
+    def seconds(self) -> float:
+        """In how much of the stream nothing was decided."""
+        return self.samples / SAMPLE_RATE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {
+            "type": "skipped",
+            "time": round(self.time, 4),
+            "seconds": round(self.seconds, 4),
+            "windows": self.windows,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceLost:
+    """No audio comes from the device any more, or there is none yet; a `DeviceBack` follows when it comes."""
+
+    time_sample: int  # where the stream stopped
+    device: str  # its name
+    reason: str
+
+    @property
+    def time(self) -> float:
+        """Where the stream stopped, in seconds of stream time."""
+        return self.time_sample / SAMPLE_RATE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"type": "device_lost", "time": round(self.time, 4), "device": self.device, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceBack:
+    """Audio comes again; what was missed, if anything, is the `Gap` that follows."""
+
+    time_sample: int  # where the stream goes on
+    device: str  # its name; another than before where the system's default has changed
+    reason: str  # "opened" (anew), or "resumed" (it had only paused, nothing is missing)
+
+    @property
+    def time(self) -> float:
+        """Where the stream goes on, in seconds of stream time."""
+        return self.time_sample / SAMPLE_RATE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what `--json` prints."""
+        return {"type": "device_back", "time": round(self.time, 4), "device": self.device, "reason": self.reason}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,4 +151,4 @@ class Health:
         return {"type": "health", "time": round(self.time, 4), "finding": self.finding, "message": self.message}
 
 
-Event: TypeAlias = Detection | Gap | Health
+Event: TypeAlias = Detection | Gap | Skipped | DeviceLost | DeviceBack | Health

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from spotter.errors import BadInputError
-from spotter.events import Detection, Event, Gap
+from spotter.events import Detection, DeviceBack, DeviceLost, Event, Gap, Health, Skipped
 from spotter.pipeline import hop_for
 from spotter.running import Run
 from spotter.settings import SAMPLE_RATE, check_keywords, with_threshold
+from spotter.sources import check_channel
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -21,8 +23,10 @@ if TYPE_CHECKING:
 
     from spotter.explain import Moment
     from spotter.pipeline import Network, Spotter
+    from spotter.reopening import Keeper
     from spotter.settings import DecoderConfig
     from spotter.sources import LiveSource, Source
+    from spotter.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +36,9 @@ _SLICE_S: Final = 0.1
 
 _OnDetection = TypeVar("_OnDetection", bound="Callable[[Detection], object]")
 _OnGap = TypeVar("_OnGap", bound="Callable[[Gap], object]")
+_OnSkipped = TypeVar("_OnSkipped", bound="Callable[[Skipped], object]")
+_OnHealth = TypeVar("_OnHealth", bound="Callable[[Health], object]")
+_OnDevice = TypeVar("_OnDevice", bound="Callable[[DeviceLost | DeviceBack], object]")
 
 
 class Listener:
@@ -42,7 +49,7 @@ class Listener:
     model : str, path or Model
         A shipped model's name, a model folder, or an open model.
     device : int or str, optional
-        The microphone's number or a part of its name; left out: the system's default.
+        The microphone's number, or a part of its name or of its host's; left out: the system's default.
     source : Source or LiveSource, optional
         What to listen to instead of a microphone, such as `spotter.sources.files.AudioFile("talk.flac")`.
     hop_ms : float, optional
@@ -51,6 +58,12 @@ class Listener:
         0..1, for every keyword, or word to threshold for some; left out: the model's own.
     decoder : DecoderConfig, optional
         Every decision's settings instead of the model's own.
+    channel : int, optional
+        The one of several channels that is heard, counted from 1; left out: their mean.
+    wait : bool
+        Where there is no microphone at the start, wait for it instead of raising `MicrophoneError`.
+    once : bool
+        Where the microphone is lost, raise `MicrophoneError` instead of opening it again when it is back.
 
     Examples
     --------
@@ -70,18 +83,31 @@ class Listener:
         hop_ms: float | None = None,
         threshold: float | Mapping[str, float] | None = None,
         decoder: DecoderConfig | None = None,
+        channel: int | None = None,
+        wait: bool = False,
+        once: bool = False,
     ) -> None:
+        if wait and once:
+            raise BadInputError("wait and once exclude each other; give one of them")
+        if channel is not None:
+            check_channel(channel)
         if device is not None and source is not None:
             raise BadInputError(f"device {device!r} and a source exclude each other; give one of them")
         self.model = _opened(model)
         self.decoder = with_threshold(decoder or self.model.decoder, threshold, self.model.keywords)
         hop_for(self.model, hop_ms)  # says what is wrong with it before a device is opened
         self.hop_ms = hop_ms
-        self.source: Source | LiveSource = _microphone(device, self.hop_used_ms) if source is None else source
+        self.source: Source | LiveSource = _microphone(device, channel, self.hop_used_ms) if source is None else source
+        self.channel, self.wait, self.once = channel, wait, once
         # Is shown each window's decision with its reasons, in the thread that listens; set it before `start`.
         self.explain: Callable[[Moment], object] | None = None
+        # Is told everything that comes, so as to keep it; set it before `start`.
+        self.tape: Tape | None = None
         self._by_keyword: dict[str, list[Callable[[Detection], object]]] = {}
         self._on_gap: list[Callable[[Gap], object]] = []
+        self._on_skipped: list[Callable[[Skipped], object]] = []
+        self._on_health: list[Callable[[Health], object]] = []
+        self._on_device: list[Callable[[DeviceLost | DeviceBack], object]] = []
         self._run: Run | None = None
         self._starting = threading.Lock()
 
@@ -128,6 +154,21 @@ class Listener:
         self._on_gap.append(call)
         return call
 
+    def on_skipped(self, call: _OnSkipped) -> _OnSkipped:
+        """Have a function called with every `Skipped`, that is, when the machine was too slow for the model."""
+        self._on_skipped.append(call)
+        return call
+
+    def on_health(self, call: _OnHealth) -> _OnHealth:
+        """Have a function called with every `Health`: no working microphone sounds like this, or it does again."""
+        self._on_health.append(call)
+        return call
+
+    def on_device(self, call: _OnDevice) -> _OnDevice:
+        """Have a function called with every `DeviceLost` and `DeviceBack`: the microphone has gone, or is back."""
+        self._on_device.append(call)
+        return call
+
     @property
     def hop_used_ms(self) -> float:
         """Milliseconds between windows."""
@@ -142,6 +183,20 @@ class Listener:
     def spotter(self) -> Spotter | None:
         """The pipeline of the run that goes on or was last: counts, level and scores."""
         return self._run.spotter if self._run else None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the microphone is not there at the moment."""
+        return self.running and self._keeper is not None and self._keeper.away
+
+    @property
+    def most_behind_s(self) -> float:
+        """How many seconds old audio was, at most, when this run or the last worked on it; 0 for recordings."""
+        return self._keeper.most_behind_s if self._keeper else 0.0
+
+    def time_of_day(self, time_s: float) -> datetime:
+        """Return when, in UTC, so many seconds of stream time were recorded; for a live source."""
+        return self._keeper.clock.time_of_day(time_s) if self._keeper else datetime.now(timezone.utc)
 
     def start(self, seconds: float | None = None) -> None:
         """Open the source and listen in the background, for so many seconds or until `stop`.
@@ -164,8 +219,12 @@ class Listener:
                 self._calls_for,
                 hop_ms=self.hop_ms,
                 decoder=self.decoder,
+                channel=self.channel,
+                wait=self.wait,
+                once=self.once,
                 seconds=seconds,
                 explain=self.explain,
+                tape=self.tape,
             )
 
     def stop(self, *, wait: bool = True) -> None:
@@ -201,7 +260,7 @@ class Listener:
         run.finish(_STOP_LIMIT_S)
 
     def events(self, tick_s: float | None = None) -> Iterator[Event | None]:
-        """Yield detections and gaps of the run that goes on, as they happen, until it ends.
+        """Yield events of the run that goes on, as they happen, until it ends.
 
         With `tick_s`, None comes after so many seconds without an event. What made the source fail
         is raised at the end.
@@ -236,8 +295,18 @@ class Listener:
                 raise
             _log.exception("stopping failed as well")
 
+    @property
+    def _keeper(self) -> Keeper | None:
+        return self._run.keeper if self._run else None
+
     def _calls_for(self, event: Event) -> Iterable[Callable[[Any], object]]:
-        return self._by_keyword.get(event.keyword, ()) if isinstance(event, Detection) else self._on_gap
+        if isinstance(event, Detection):
+            return self._by_keyword.get(event.keyword, ())
+        if isinstance(event, Gap):
+            return self._on_gap
+        if isinstance(event, Health):
+            return self._on_health
+        return self._on_skipped if isinstance(event, Skipped) else self._on_device
 
 
 def _opened(model: str | Path | Network) -> Network:
@@ -248,7 +317,7 @@ def _opened(model: str | Path | Network) -> Network:
     return model
 
 
-def _microphone(device: int | str | None, hop_ms: float) -> LiveSource:
+def _microphone(device: int | str | None, channel: int | None, hop_ms: float) -> LiveSource:
     from spotter.sources.microphone import BLOCK_S, Microphone
 
-    return Microphone(device, block_s=min(BLOCK_S, hop_ms / 1_000))
+    return Microphone(device, block_s=min(BLOCK_S, hop_ms / 1_000), channel=channel)

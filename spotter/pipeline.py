@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import pairwise
 from typing import Protocol, runtime_checkable
@@ -12,14 +13,17 @@ import numpy.typing as npt
 from spotter.arrays import Floats
 from spotter.decoder import Decoder
 from spotter.errors import BadInputError
-from spotter.events import Detection, Event, Gap
+from spotter.events import Detection, Event, Gap, Health, Skipped
 from spotter.explain import Moment
+from spotter.health import HealthMonitor
 from spotter.resample import Resampler
 from spotter.ring import Lost, Ring
 from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
 from spotter.span import word_span
+from spotter.tape import Tape
 from spotter.windows import Stretch, Window, Windows
 
+RING_S = 8.0  # how far the reader may fall behind the writer before audio is lost
 _LONGEST_HOP_MS = 1_000
 _USUAL_HOP_MS = 100.0
 _LOUDEST = 1e6  # full scale is 1
@@ -74,6 +78,8 @@ class Spotter:
     padded : bool
         The recording begins and ends in silence, so that a word at its very edge counts; for files.
         A live stream has a past that nobody knows: its first window ends when `context` is filled.
+    channel : int, optional
+        The one that is heard, counted from 1; left out: the mean of all.
     ring_seconds : float
         How far the reader may fall behind the writer before audio is lost.
     tap : callable, optional
@@ -81,6 +87,16 @@ class Spotter:
     explain : callable, optional
         Is shown each window's decision with its reasons, before the events of that window come;
         `spotter.explainer.Explainer.see` is one. Reasons are worked out only where this is given.
+
+    Attributes
+    ----------
+    too_late : callable, optional
+        Is told before windows are judged how many seconds of audio wait after them, and says whether to leave
+        these out; `spotter.overload.Overload` is one. All audio is taken in all the same.
+    health : HealthMonitor, optional
+        Finds what cannot be the sound of a working microphone; `Health` events come, and nothing else changes.
+    tape : Tape, optional
+        Is told everything that is read; `spotter.record.Recorder` is one.
     """
 
     def __init__(
@@ -92,7 +108,8 @@ class Spotter:
         hop_ms: float | None = None,
         decoder: DecoderConfig | None = None,
         padded: bool = False,
-        ring_seconds: float = 8.0,
+        channel: int | None = None,
+        ring_seconds: float = RING_S,
         tap: Callable[[Window, Floats], None] | None = None,
         explain: Callable[[Moment], object] | None = None,
     ) -> None:
@@ -102,7 +119,11 @@ class Spotter:
         self._padded = padded
         self._tap = tap
         self._explain = explain
-        self._resampler = Resampler(sample_rate, channels)  # also says what is wrong with rate or channels
+        self.too_late: Callable[[float], bool] | None = None
+        self.health: HealthMonitor | None = None
+        self.tape: Tape | None = None
+        self._channel = channel
+        self._resampler = Resampler(sample_rate, channels, channel)  # also says what is wrong with rate or channels
         self.ring = Ring(int(sample_rate * ring_seconds), channels)
         self._windows = Windows(model.frontend, model.context, self.hop_samples)
         self._scorer = model.scorer(self.hop_samples)
@@ -115,20 +136,31 @@ class Spotter:
         self.windows = 0  # judged so far
         self.detections = 0
         self.lost_samples = 0  # at 16 kHz
+        self.skipped_windows = 0  # left out since it was too late for them
+        self.skipped_samples = 0  # of stream time, at 16 kHz
         self.level_dbfs = -120.0  # of the last hop
         self.scores[:] = 0.0  # of the last window
         self._working: Iterator[Event] | None = None  # what `events` is in the middle of
-        self._device_frames = 0  # read so far, lost ones included
-        self._missing = 0  # device frames of a gap that is not reported yet
+        self._origin = 0  # where the stream of the present device began, at 16 kHz
+        self._device_frames = 0  # read of it so far, lost ones included
+        self._earlier_overflows = 0  # of the rings before this one
+        self._gap_from: int | None = None  # where a gap began that is not reported yet
         self._reason = ""
+        self._skipping: tuple[int, int] | None = None  # windows left out just now, and the end of the last
         self._fresh = True  # nothing came in this segment
         self._begun = False  # nothing came at all
+        self._found: deque[Health] = deque()  # not reported yet
         self._windows.begin(0)
 
     @property
     def position(self) -> int:
         """Samples of stream time read so far."""
-        return round(self._device_frames * SAMPLE_RATE / self._rate)
+        return self._origin + round(self._device_frames * SAMPLE_RATE / self._rate)
+
+    @property
+    def overflows(self) -> int:
+        """How often audio was lost since the reader was late."""
+        return self._earlier_overflows + self.ring.overflows
 
     @property
     def smoothed(self) -> Floats:
@@ -158,6 +190,8 @@ class Spotter:
 
     def _work(self) -> Iterator[Event]:
         while (piece := self.ring.read()) is not None:
+            if self.tape is not None:
+                _keep(self.tape, piece)
             if isinstance(piece, Lost):
                 yield from self._lose(piece.frames, piece.reason)
             elif np.minimum.reduce(piece, axis=None) >= -_LOUDEST and np.maximum.reduce(piece, axis=None) <= _LOUDEST:
@@ -172,14 +206,39 @@ class Spotter:
         self._working = self._end()
         yield from self._drain()
 
+    def miss(self, samples: int, reason: str) -> Iterator[Event]:
+        """Let stream time go on by so many samples at 16 kHz that nobody recorded; yield what was heard before.
+
+        Everything that was written must have been read. The gap is reported when audio comes again, or at the end.
+        """
+        if self.tape is not None:
+            self.tape.miss(samples, reason)
+        self._working = self._miss(samples, reason)
+        yield from self._drain()
+
+    def take(self, ring: Ring, sample_rate: int, channels: int) -> None:
+        """Go on with what another stream writes into a ring of its own, at its own rate; right after `miss`."""
+        self._origin, self._device_frames = self.position, 0
+        self._earlier_overflows += self.ring.overflows
+        self._rate, self.ring = sample_rate, ring
+        self._resampler = Resampler(sample_rate, channels, self._channel)
+        if self.tape is not None:
+            self.tape.begin(sample_rate, channels)
+
+    def _miss(self, samples: int, reason: str) -> Iterator[Event]:
+        yield from self._break_off(reason)
+        self._origin += samples
+
     def _end(self) -> Iterator[Event]:
         begun = not self._fresh
-        if begun and not self._missing:
+        if begun and self._gap_from is None:
             yield from self._judge(self._resampler.finish())
         if begun and self._padded:
             tail = round(_TAIL_S * SAMPLE_RATE) + self.hop_samples
             yield from self._judge(np.zeros(tail, np.float32))
-        if self._missing:
+        yield from self._skipped()
+        yield from self._due()
+        if self._gap_from is not None:
             yield self._gap()
 
     def reset(self) -> None:
@@ -188,15 +247,20 @@ class Spotter:
         self._resampler.reset()
         self._scorer.reset()
         self._decoder.reset()
+        if self.health is not None:
+            self.health.reset()
         self._start()
 
     def _hear(self, frames: Floats) -> Iterator[Event]:
-        if self._missing:
+        if self._gap_from is not None:
             yield self._gap()
         if self._fresh:
             yield from self._lead_in()
         self._device_frames += len(frames)
-        yield from self._judge(self._resampler.push(frames))
+        samples = self._resampler.push(frames)
+        if self.health is not None:
+            self._found.extend(self.health.hear(samples))
+        yield from self._judge(samples)
 
     def _hear_usable(self, frames: Floats) -> Iterator[Event]:
         """NaN, infinite and absurdly large samples are no sound: a gap is in their place."""
@@ -219,36 +283,51 @@ class Spotter:
 
     def _lose(self, frames: int, reason: str) -> Iterator[Event]:
         """Frames are missing here: finish what was before, then begin anew when audio comes."""
-        if not self._missing and not self._fresh:
-            yield from self._judge(self._resampler.finish())
-        if self._missing and reason != self._reason:
-            yield self._gap()
-        self._missing += frames
-        self._reason = reason
+        yield from self._break_off(reason)
         self._device_frames += frames
 
+    def _break_off(self, reason: str) -> Iterator[Event]:
+        if self._gap_from is None and not self._fresh:
+            yield from self._judge(self._resampler.finish())
+            yield from self._skipped()
+            yield from self._due()
+        if self._gap_from is not None and reason != self._reason:
+            yield self._gap()
+        if self._gap_from is None:
+            self._gap_from = self.position
+        self._reason = reason
+
     def _gap(self) -> Gap:
-        samples = self.position - round((self._device_frames - self._missing) * SAMPLE_RATE / self._rate)
-        samples = max(1, samples)  # a frame of a faster device may be less; it is missing all the same
+        begin = self.position if self._gap_from is None else self._gap_from
+        samples = max(1, self.position - begin)  # a frame of a faster device may be less; it is missing all the same
         gap = Gap(time_sample=self.position, samples=samples, reason=self._reason)
         self.lost_samples += samples
-        self._missing, self._reason = 0, ""
+        self._gap_from, self._reason = None, ""
         self._windows.begin(self.position)
         self._resampler.reset()
         self._scorer.reset()
         self._decoder.gap()
+        if self.health is not None:
+            self.health.begin(self.position)
         self._fresh = True
         return gap
 
     def _judge(self, samples: Floats) -> Iterator[Event]:
         for stretch in self._windows.stretches(samples):
-            for number, scores in enumerate(self._scores(stretch)):
+            if self.too_late is not None and self._leaves_out(stretch, self.too_late):
+                continue
+            anew = self._skipping is not None
+            if anew:
+                yield from self._skipped()
+            for number, scores in enumerate(self._scores(stretch, anew=anew)):
                 self.scores[:] = scores
                 self.level_dbfs = stretch.levels_dbfs[number]
                 self.windows += 1
                 if self._tap is not None:
                     self._tap(stretch.window(number), self.scores)
                 end = stretch.end_sample + number * stretch.hop_samples
+                if self._found:
+                    yield from self._due(end)
                 loudest, floor = stretch.loudest_dbfs[number], stretch.floor_dbfs[number]
                 heard = self._decoder.step(self.scores, end, loudest, floor)
                 if self._explain is not None:
@@ -257,8 +336,45 @@ class Spotter:
                     self.detections += 1
                     yield self._detection(fired.keyword, fired.score, stretch.window(number))
 
-    def _scores(self, stretch: Stretch) -> Iterable[Floats]:
+    def _due(self, end_sample: float = float("inf")) -> Iterator[Health]:
+        """Yield what was found of the sound up to a position, so that events come in the order of their times."""
+        while self._found and self._found[0].time_sample <= end_sample:
+            yield self._found.popleft()
+
+    def _leaves_out(self, stretch: Stretch, too_late: Callable[[float], bool]) -> bool:
+        end = stretch.end_sample + (len(stretch) - 1) * stretch.hop_samples
+        waiting = self.ring.waiting / self._rate + (self.position - end) / SAMPLE_RATE
+        if not too_late(waiting):
+            return False
+        count = self._skipping[0] if self._skipping else 0
+        self._skipping = count + len(stretch), end
+        self.level_dbfs = stretch.levels_dbfs[-1]
+        return True
+
+    def _skipped(self) -> Iterator[Skipped]:
+        """Report the windows that were left out, all together; the decoder forgets as after a gap."""
+        if self._skipping is None:
+            return
+        (count, end), self._skipping = self._skipping, None
+        samples = count * self.hop_samples
+        self.skipped_windows += count
+        self.skipped_samples += samples
+        self._decoder.gap()
+        if self.tape is not None:
+            self.tape.skip(end, count)
+        yield Skipped(time_sample=end, windows=count, samples=samples)
+
+    def _anew(self, stretch: Stretch) -> Iterator[Floats]:
+        """Scores after windows were left out: a network with state sees all that the first one depends on."""
+        self._scorer.reset()
+        for number in range(len(stretch)):
+            window = stretch.window(number)
+            yield self._scorer.score(window.frames, window.new if number else len(window.frames))
+
+    def _scores(self, stretch: Stretch, *, anew: bool) -> Iterable[Floats]:
         """Scores, shape (labels,), of each window in turn, valid until the next."""
+        if anew:
+            return self._anew(stretch)
         if len(stretch) == 1:
             return (self._scorer.score(stretch.frames, stretch.new),)
         if self._many and stretch.new == stretch.hop_frames:
@@ -280,6 +396,13 @@ class Spotter:
             start_sample=max(0, begin + first),
             end_sample=min(window.end_sample, begin + last),
         )
+
+
+def _keep(tape: Tape, piece: Floats | Lost) -> None:
+    if isinstance(piece, Lost):
+        tape.lose(piece.frames, piece.reason)
+    else:
+        tape.hear(piece)
 
 
 def _usable(samples: Floats) -> npt.NDArray[np.bool_]:

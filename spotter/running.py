@@ -6,20 +6,27 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from spotter.callbacks import CallbackThread, join
+from spotter.errors import MicrophoneError
 from spotter.events import Event
-from spotter.pipeline import Spotter
+from spotter.health import HealthMonitor
+from spotter.overload import Overload
+from spotter.pipeline import RING_S, Spotter
+from spotter.reopening import Keeper
+from spotter.ring import Ring
 from spotter.settings import DecoderConfig
-from spotter.sources import LiveSource, Source
+from spotter.sources import LiveSource, Missing, Source
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from spotter.explain import Moment
     from spotter.pipeline import Network
+    from spotter.tape import Tape
 
 _log = logging.getLogger(__name__)
 
@@ -27,16 +34,20 @@ _MOST_WAITING: Final = 10_000  # events kept for a loop that does not fetch them
 _LOOP_COMES_S: Final = 1.0  # how long a recording waits, once, for a loop that fetches its events
 _POLL_S: Final = 0.01
 _SLICE_S: Final = 0.2  # how long a wait lasts before it looks whether it is to end
-_SILENT_S: Final = 5.0  # a microphone that says nothing for so long is worth a line
 
 
 class Run:
     """A source, its pipeline, and the thread that takes audio from the one through the other.
 
     `calls_for` says, in that thread, which callbacks an event has; they run on another.
+
+    Attributes
+    ----------
+    keeper : Keeper or None
+        Of a live source: what keeps it going, with its clock.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  given by name
         self,
         model: Network,
         source: Source | LiveSource,
@@ -45,7 +56,11 @@ class Run:
         hop_ms: float | None,
         decoder: DecoderConfig,
         seconds: float | None,
+        channel: int | None = None,
+        wait: bool = False,
+        once: bool = False,
         explain: Callable[[Moment], object] | None = None,
+        tape: Tape | None = None,
     ) -> None:
         self.source = source
         self.callbacks = CallbackThread(self.stop)
@@ -62,20 +77,28 @@ class Run:
         self._drops_said = False
         self._doorbell: SimpleQueue[None] = SimpleQueue()
         self._thread = threading.Thread(target=self._consume, name="spotter-consumer", daemon=True)
-        if is_live(source):
-            source.open()
+        self.keeper: Keeper | None = None
+        absent = _open(source, wait=wait)
         try:
             self.spotter = Spotter(
                 model,
                 sample_rate=source.sample_rate,
                 channels=source.channels,
+                channel=channel,
                 hop_ms=hop_ms,
                 decoder=decoder,
                 padded=not is_live(source) and source.padded,
                 explain=explain,
             )
+            if is_live(source) or not source.padded:
+                self.spotter.health = HealthMonitor()
+            if tape is not None:
+                self.spotter.tape = tape
+                tape.begin(source.sample_rate, source.channels)
             if is_live(source):
-                source.start(self.spotter.ring, self._doorbell)
+                self.spotter.too_late = Overload()
+                absent = absent or _start(source, self.spotter, self._doorbell, wait=wait)
+                self.keeper = Keeper(source, self.spotter, self._doorbell, RING_S, once=once, absent=absent)
         except BaseException:
             if is_live(source):
                 source.close()
@@ -129,11 +152,10 @@ class Run:
 
     def _consume(self) -> None:
         try:
-            source = self.source
-            if is_live(source):
-                self._follow(source)
-            else:
-                self._pour(source)
+            if self.keeper is not None:
+                self._follow(self.keeper)
+            elif not is_live(self.source):
+                self._pour(self.source)
         except BaseException as error:  # noqa: BLE001  raised again where somebody waits for the end
             self._error = error
         finally:
@@ -141,27 +163,16 @@ class Run:
             self.callbacks.close()
             self.done.set()
 
-    def _follow(self, source: LiveSource) -> None:
+    def _follow(self, keeper: Keeper) -> None:
         """Work whenever the callback rings, until told to stop."""
         ends = time.monotonic() + self._seconds if self._seconds else float("inf")
-        heard_at, said = time.monotonic(), False
-        position = 0
         try:
             while not self._stopping and (now := time.monotonic()) < ends:
-                try:
+                with suppress(Empty):
                     self._doorbell.get(timeout=min(_SLICE_S, ends - now))
-                except Empty:
-                    if now - heard_at > _SILENT_S and not said:
-                        said = True
-                        _log.warning("%s has given no audio for %g s; still waiting", source.name, _SILENT_S)
-                self._deliver(self.spotter.events())
-                source.check()
-                if self.spotter.position != position:
-                    position, heard_at, said = self.spotter.position, now, False
+                self._deliver(keeper.events())
         finally:
-            source.close()
-            self.spotter.ring.flush()
-            self._deliver(self.spotter.finish())
+            self._deliver(keeper.finish())
 
     def _pour(self, source: Source) -> None:
         """Work through what the source gives, as fast as it gives it."""
@@ -172,6 +183,9 @@ class Run:
             for block in blocks:
                 if self._stopping:
                     break
+                if isinstance(block, Missing):
+                    self._deliver(self._miss(block))
+                    continue
                 for at in range(0, len(block[:left]), most):
                     self.spotter.write(block[:left][at : at + most])
                     self._deliver(self.spotter.events())
@@ -184,6 +198,18 @@ class Run:
             if close:
                 close()
             self._deliver(self.spotter.finish())
+
+    def _miss(self, missing: Missing) -> Iterator[Event]:
+        """Pass on what a recording says it lacks, as it came when it was made."""
+        spotter = self.spotter
+        if missing.frames:
+            spotter.ring.lose(missing.frames, missing.reason)
+        else:
+            spotter.ring.flush()
+            yield from spotter.events()
+            yield from spotter.miss(missing.samples, missing.reason)
+            ring = Ring(spotter.ring.capacity, spotter.ring.channels)
+            spotter.take(ring, self.source.sample_rate, self.source.channels)
 
     def _deliver(self, events: Iterator[Event]) -> None:
         for event in events:
@@ -226,3 +252,27 @@ class Run:
 def is_live(source: Source | LiveSource) -> TypeIs[LiveSource]:
     """Whether a source pushes at the pace of the clock, or gives blocks when asked."""
     return not hasattr(source, "blocks")
+
+
+def _open(source: Source | LiveSource, *, wait: bool) -> MicrophoneError | None:
+    """Open a live source; what is in the way of it, if that is waited for."""
+    if is_live(source):
+        try:
+            source.open()
+        except MicrophoneError as error:
+            if not wait:
+                raise
+            return error
+    return None
+
+
+def _start(source: LiveSource, spotter: Spotter, doorbell: SimpleQueue[None], *, wait: bool) -> MicrophoneError | None:
+    """Let a live source begin; what is in the way of it, if that is waited for."""
+    try:
+        source.start(spotter.ring, doorbell)
+    except MicrophoneError as error:
+        if not wait:
+            raise
+        source.close()
+        return error
+    return None

@@ -23,7 +23,7 @@ from spotter.cli.listen import main, thresholds
 from spotter.errors import BadInputError
 from spotter.listener import Listener
 from spotter.model import Model
-from tests.fakes import TALK, WORDS, FakeSoundDevice, LiveSystem, ScriptedModel, Terminal, recording
+from tests.fakes import TALK, WORDS, FakeSoundDevice, FakeStream, LiveSystem, ScriptedModel, Terminal, recording
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -261,6 +261,13 @@ def test_what_is_missing_was_not_heard(tmp_path: Path, capsys: pytest.CaptureFix
         (["--input", ""], "no file name given"),
         (["--rate", "8000"], "is for `--input -`"),
         (["--device", "usb"], "exclude each other"),
+        (["--wait"], "--wait is for a microphone"),
+        (["--once"], "--once is for a microphone"),
+        (["--wait", "--once"], "--wait and --once exclude each other"),
+        (["--wait", "--or-demo"], "--wait and --or-demo exclude each other"),
+        (["--channel", "0"], "no channel 0; give 1 to 64"),
+        (["--channel", "2"], "no channel 2; give 1, or leave it out"),
+        (["--channel", "left"], "invalid int value"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
@@ -380,6 +387,44 @@ def test_a_microphone_is_heard_until_ctrl_c_and_nothing_is_lost(
     assert "listening to Built-in Microphone (16000 Hz, 1 ch)" in captured.err
     assert "detections: 2, overflows: 1, gaps: 1 (0.50 s)" in captured.err
     assert live.streams[0].calls == ["start", "abort", "close"]
+
+
+@pytest.mark.usefixtures("scripted")
+def test_one_channel_of_a_recording_is_heard(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = np.stack((TALK, recording((1.5, "no"), seconds=4.5)), axis=1)
+    soundfile.write(tmp_path / "a.wav", both, 16_000, "FLOAT")
+    for channel, heard in (("1", ["yes", "no"]), ("2", ["no"])):
+        assert main(["--input", str(tmp_path / "a.wav"), "--channel", channel]) == 0
+        assert words_of(capsys.readouterr().out) == heard
+
+
+@pytest.mark.usefixtures("scripted")
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_microphone_that_goes_and_comes_back_is_told_in_a_line_each(
+    live: LiveSystem, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    spoken = live.speak
+
+    def speak(stream: FakeStream) -> None:
+        if stream is live.streams[0]:
+            stream.deliver(TALK[:, None])
+            stream.die()
+        else:
+            spoken(stream)
+
+    monkeypatch.setattr(live, "speak", speak)
+    assert main(["--json"] if as_json else []) == 0
+    captured = capsys.readouterr()
+    told = captured.out.splitlines()
+    if as_json:
+        objects = [json.loads(line) for line in told]
+        kinds = [it["type"] for it in objects]
+        assert kinds == [*["detection"] * 2, "device_lost", "device_back", "gap", *["detection"] * 2, "gap"]
+        assert all(it["wall"].endswith("+00:00") for it in objects)
+    else:
+        assert told[2] == "4.50 s  device lost: the microphone 'Built-in Microphone' stopped by itself"
+        assert told[3].endswith("s  device back: Built-in Microphone")
+    assert "skipped: 0 (0.00 s), latest: " in captured.err
 
 
 @pytest.mark.usefixtures("scripted")

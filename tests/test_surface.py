@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import spotter
-from spotter.events import Detection, Gap
+from spotter.events import Detection, DeviceBack, DeviceLost, Gap, Skipped
 from spotter.settings import DecoderConfig, FrontendConfig, as_dict
 
 
@@ -16,12 +16,15 @@ def test_the_public_names_are_these_and_each_is_there() -> None:
         "BadInputError",
         "DecoderConfig",
         "Detection",
+        "DeviceBack",
+        "DeviceLost",
         "FrontendConfig",
         "Gap",
         "Listener",
         "MicrophoneError",
         "Model",
         "ModelError",
+        "Skipped",
         "Spotter",
         "SpotterError",
         "__version__",
@@ -51,6 +54,18 @@ def test_detections_are_printed_with_these_keys_in_seconds() -> None:
 def test_gaps_are_printed_with_these_keys_in_seconds() -> None:
     gap = Gap(time_sample=1_280_000, samples=5_600, reason="overflow")
     assert gap.as_dict() == {"type": "gap", "time": 80.0, "seconds": 0.35, "reason": "overflow"}
+
+
+def test_what_happens_to_devices_is_printed_with_these_keys() -> None:
+    lost = DeviceLost(time_sample=16_000, device="USB Mic", reason="stopped")
+    assert lost.as_dict() == {"type": "device_lost", "time": 1.0, "device": "USB Mic", "reason": "stopped"}
+    back = DeviceBack(time_sample=40_000, device="USB Mic", reason="opened")
+    assert back.as_dict() == {"type": "device_back", "time": 2.5, "device": "USB Mic", "reason": "opened"}
+
+
+def test_windows_that_were_left_out_are_printed_with_these_keys() -> None:
+    skipped = Skipped(time_sample=32_000, windows=15, samples=24_000)
+    assert skipped.as_dict() == {"type": "skipped", "time": 2.0, "seconds": 1.5, "windows": 15}
 
 
 def test_a_manifests_settings_have_these_names() -> None:

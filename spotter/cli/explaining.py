@@ -70,11 +70,19 @@ class Explaining:
     ----------
     model, decoder, hop_samples : what decides
     length_s : of the recording, where it is known
+    channel : the one that is heard, counted from 1; None for the mean
     """
 
     def __init__(
-        self, wanted: Wanted, model: Model, decoder: DecoderConfig, hop_samples: int, length_s: float | None
+        self,
+        wanted: Wanted,
+        model: Model,
+        decoder: DecoderConfig,
+        hop_samples: int,
+        length_s: float | None,
+        channel: int | None = None,
     ) -> None:
+        self._channel = channel
         self._wanted, self._model, self._decoder, self._hop = wanted, model, decoder, hop_samples
         self._explainer = self._new(wanted.at)
         shown = wanted.shown
@@ -120,7 +128,7 @@ class Explaining:
             title=f"{Path(source.name).name}{part}; model {self._model.name}, hop {hop_ms:g} ms",
             first=first,
             last=sound_s,
-            samples=piece(source, first, sound_s),
+            samples=piece(source, first, sound_s, self._channel),
             frontend=self._model.frontend,
             labels=self._model.labels,
             moments=tuple(self._kept.moments),
@@ -192,9 +200,9 @@ class Explained:
             most = None if most is None else most - 1
 
 
-def piece(source: AudioFile, first: float, last: float) -> Floats:
+def piece(source: AudioFile, first: float, last: float, channel: int | None = None) -> Floats:
     """Read a part of a recording again, in seconds, as 16 kHz mono; what is no number is 0."""
-    resampler = Resampler(source.sample_rate, source.channels)
+    resampler = Resampler(source.sample_rate, source.channels, channel)
     begin, end = round(first * SAMPLE_RATE), round(last * SAMPLE_RATE)
     parts: list[Floats] = []
     at = 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import sys
-from datetime import datetime, timezone
+from collections.abc import Callable
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.events import Detection, Event
+from spotter.cli.common import say
+from spotter.events import Detection, DeviceBack, DeviceLost, Event, Health, Skipped
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -23,6 +25,14 @@ def line(event: Event) -> str:
     """Return what a person reads."""
     if isinstance(event, Detection):
         return f"{event.time:.2f} s  {event.keyword}  {event.score:.2f}"
+    if isinstance(event, DeviceLost):
+        return f"{event.time:.2f} s  device lost: {event.reason}"
+    if isinstance(event, DeviceBack):
+        return f"{event.time:.2f} s  device back: {event.device}"
+    if isinstance(event, Skipped):
+        return f"{event.time:.2f} s  too slow: {event.windows} windows skipped ({event.seconds:.2f} s)"
+    if isinstance(event, Health):
+        return f"{event.time:.2f} s  {event.message}"
     return f"{event.time:.2f} s  gap of {event.seconds:.2f} s ({event.reason})"
 
 
@@ -38,14 +48,14 @@ class Lines:
     ----------
     as_json : bool
         One object a line.
-    live : bool
-        Add the time of day; for what happens now.
+    time_of_day : callable, optional
+        From seconds of stream time to when they were recorded, which is added; for what happens now.
     """
 
     tick_s: Final = 0.5  # only so that Ctrl-C is served on Windows
 
-    def __init__(self, *, as_json: bool, live: bool) -> None:
-        self._as_json, self._live = as_json, live
+    def __init__(self, *, as_json: bool, time_of_day: Callable[[float], datetime] | None = None) -> None:
+        self._as_json, self._time_of_day = as_json, time_of_day
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # keywords may be in any script, the locale may not
 
@@ -58,16 +68,20 @@ class Lines:
         pass
 
     def show(self, event: Event) -> None:
-        """Print an event."""
+        """Print an event; what concerns the sound itself is for people, on stderr, too."""
+        if isinstance(event, Health):
+            say(f"{event.time:.1f} s: {event.message}")
+            if not self._as_json:
+                return
         if not self._as_json:
             print(line(event), flush=True)
             return
-        self._print_object(event.as_dict())
+        self._print_object(event)
 
     def explain(self, explanation: Explanation) -> None:
         """Print why a keyword fired or was held back."""
         if self._as_json:
-            self._print_object(explanation.as_dict())
+            self._print_object(explanation)
         else:
             print(explanation.text(plain=not takes_blocks(sys.stdout.encoding)), flush=True)
 
@@ -77,9 +91,10 @@ class Lines:
     def rest(self) -> None:
         """No event will come any more."""
 
-    def _print_object(self, values: dict[str, Any]) -> None:
-        if self._live:
-            values["wall"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    def _print_object(self, event: Event | Explanation) -> None:
+        values = event.as_dict()
+        if self._time_of_day is not None:
+            values["wall"] = self._time_of_day(event.time).isoformat(timespec="milliseconds")
         print_json(values)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import os
 import signal
 import sys
@@ -15,15 +14,15 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.cli import explain
+from spotter.cli import explain, keeping
 from spotter.cli.common import Parser, guarded, say, tell, version, writing
+from spotter.cli.logs import LEVELS, logged
 
 if TYPE_CHECKING:
     from spotter.cli.explaining import Explaining, Output
     from spotter.events import Event
     from spotter.explain import Moment
     from spotter.listener import Listener
-    from spotter.saving import Saver
     from spotter.sources import LiveSource, Source
 
 DEMO: Final = Path(__file__).parents[1] / "data" / "demo.flac"
@@ -32,15 +31,20 @@ _EXAMPLES: Final = """\
 examples:
   spotter listen                                   the default microphone, until Ctrl-C
   spotter listen --device usb --threshold 0.8      another one, less easily convinced
+  spotter listen --wait --device usb               from when it is plugged in
   spotter listen --threshold 0.6 --threshold stop=0.9
   spotter listen --input talk.mp3 --json           a recording, as fast as the machine can
   arecord -t raw -f S16_LE -r 16000 | spotter listen --input -
   spotter listen --explain                         why, after each event and each near miss
   spotter listen --input talk.wav --at 12.4 --explain-picture why.png
   spotter listen --save clips                      keep what it heard, to be marked right or wrong
+  spotter listen --record night.wav                keep everything, to be heard again with --input night.wav
+
+A microphone that goes away is waited for, and heard again when it is back.
 
 exit codes: 0 done or Ctrl-C, also when nobody reads the output any more; 1 failed while running;
-2 bad arguments or input; 3 no usable microphone; 4 model unusable
+2 bad arguments or input; 3 no usable microphone (at the start without --wait, or lost with --once);
+4 model unusable
 
 Of a damaged recording everything usable is heard. One that is merely shorter than it should be (its header
 promises more, or standard input ends in half a sample) gets a warning and 0; data that cannot be decoded, or
@@ -66,13 +70,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say which options there are."""
     source = parser.add_argument_group("what to listen to")
-    source.add_argument("--device", metavar="ID|NAME", help="microphone: its number, or a part of its name")
+    source.add_argument(
+        "--device", metavar="ID|NAME", help="microphone: its number, or a part of its name or of its host's"
+    )
+    source.add_argument("--channel", type=int, metavar="N", help="the one channel to hear (default: the mean of all)")
     source.add_argument("--input", metavar="FILE|-", help="a sound file instead; -: raw 16-bit mono PCM on stdin")
     source.add_argument("--rate", type=int, metavar="HZ", help="sample rate of `--input -` (default: 16000)")
     source.add_argument("--seconds", type=float, metavar="N", help="end after so many seconds")
     source.add_argument(
         "--or-demo", action="store_true", help="without a usable microphone, hear the recording that ships with spotter"
     )
+    source.add_argument("--wait", action="store_true", help="without a microphone, wait until there is one")
+    source.add_argument("--once", action="store_true", help="end when the microphone is lost, with exit code 3")
     how = parser.add_argument_group("how to decide")
     how.add_argument("--model", default="commands", metavar="NAME|FOLDER", help="default: %(default)s")
     how.add_argument(
@@ -84,11 +93,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--hop", type=float, metavar="MS", help="milliseconds between decisions (default: about 100)")
     explain.add_arguments(parser)
-    parser.add_argument(
-        "--save",
-        metavar="DIR",
-        help="write the audio around each detection to WAV files there (2 s before, 0.5 s after)",
-    )
+    keeping.add_arguments(parser)
+    parser.add_argument("--log-level", choices=LEVELS, default="warning", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--list-devices", action="store_true", help="print the microphones and end")
     parser.add_argument("--list-models", action="store_true", help="print the models and end")
@@ -102,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
 
         return (listing.print_devices if options.list_devices else listing.print_models)(as_json=options.json)
     used: list[Source | LiveSource] = []
-    with _warnings_said():
+    with logged(options.log_level):
         code = guarded(lambda: _listen(options, used))
     if any(getattr(source, "stuck", False) for source in used):
         # A sound system that does not let go would hold up the interpreter's exit for minutes.
@@ -140,21 +146,28 @@ def _session(options: argparse.Namespace, source: Source | LiveSource | None, wa
     model = Model.open(options.model)
     decoder = with_threshold(with_threshold(model.decoder, for_all, model.keywords), for_words, model.keywords)
     device = options.device if source is None else None
-    listener = Listener(model, device=device, source=source, hop_ms=options.hop, decoder=decoder)
-    session = _Session(listener)
+    listener = Listener(
+        model,
+        device=device,
+        source=source,
+        hop_ms=options.hop,
+        decoder=decoder,
+        channel=options.channel,
+        wait=options.wait,
+        once=options.once,
+    )
+    session = _Session(listener, keeping.Keeping(options, listener, model))
     shown: list[Callable[[Moment], object]] = []
     if wanted:
         from spotter.cli.explaining import Explaining
         from spotter.pipeline import hop_for
 
-        session.explaining = Explaining(wanted, model, decoder, hop_for(model, options.hop), _length_s(source, options))
+        hop_samples = hop_for(model, options.hop)
+        length_s = _length_s(source, options)
+        session.explaining = Explaining(wanted, model, decoder, hop_samples, length_s, options.channel)
         shown.append(session.explaining.see)
-    if options.save is not None:
-        from spotter.saving import Saver
-
-        session.saver = Saver(Path(options.save), model)
-        listener.source = session.saver.overhear(listener.source)
-        shown.append(session.saver.see)
+    if session.kept.saver:
+        shown.append(session.kept.saver.see)
     if shown:
         listener.explain = shown[0] if len(shown) == 1 else lambda moment: [see(moment) for see in shown]
     return session
@@ -166,8 +179,14 @@ def _source(options: argparse.Namespace) -> Source | None:
 
     if options.rate is not None and options.input != "-":
         raise BadInputError(f"--rate {options.rate} is for `--input -`; a file says its rate itself: leave it out")
+    if options.wait and (options.once or options.or_demo):
+        other = "--once" if options.once else "--or-demo"
+        raise BadInputError(f"--wait and {other} exclude each other; give one of them")
     if options.input is None:
         return None
+    for name in ("wait", "once"):
+        if getattr(options, name):
+            raise BadInputError(f"--{name} is for a microphone; leave it out with --input")
     if options.device is not None:
         raise BadInputError(f"--device {options.device} and --input exclude each other; give one of them")
     if options.input == "-":
@@ -178,9 +197,9 @@ def _source(options: argparse.Namespace) -> Source | None:
         if sys.stdin.isatty():
             raise BadInputError("standard input is a terminal; pipe raw 16-bit little-endian mono PCM into it")
         return PcmStream(sys.stdin.buffer, 16_000 if options.rate is None else options.rate)
-    from spotter.sources.files import AudioFile
+    from spotter.sources.recordings import open_sound
 
-    return AudioFile(options.input)
+    return open_sound(options.input)
 
 
 def thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float]]:
@@ -215,8 +234,8 @@ class _Session:
     """One run of the command, and what it counts."""
 
     listener: Listener
+    kept: keeping.Keeping
     explaining: Explaining | None = None
-    saver: Saver | None = None
     gaps: int = 0
     invalid_samples: int = 0
     invalid_places: int = 0
@@ -227,39 +246,34 @@ class _Session:
 
         listener = self.listener
         with _signals(listener):
-            listener.start(options.seconds)
+            try:
+                listener.start(options.seconds)
+            except BaseException:
+                self.kept.give_up()
+                raise
             source = listener.source
-            tell(
-                f"listening to {source.name} ({source.sample_rate} Hz, {source.channels} ch), "
-                f"hop {listener.hop_used_ms:g} ms; Ctrl-C ends"
-            )
+            if listener.waiting:
+                tell(f"waiting for {source.name}, hop {listener.hop_used_ms:g} ms; Ctrl-C ends")
+            else:
+                tell(
+                    f"listening to {source.name} ({source.sample_rate} Hz, {source.channels} ch), "
+                    f"hop {listener.hop_used_ms:g} ms; Ctrl-C ends"
+                )
             wanted = True
             try:
                 with self._output(options) as output:
-                    for event in listener.events(output.tick_s):
-                        if event is not None:
-                            self._count(event)
-                            with writing():
-                                output.show(event)
-                        if listener.spotter:
-                            with writing():
-                                output.tick(listener.spotter)
-                    if listener.spotter:  # what came after the last event: a file ends at 100%
-                        with writing():
-                            output.tick(listener.spotter)
-                    with writing():
-                        output.rest()
+                    self._follow(output)
             except BrokenPipeError:
                 wanted = False  # nobody listens any more: a quiet end
                 raise
             finally:
+                self.kept.stopping()
                 try:
                     listener.stop()
                 finally:
-                    self._end_saving()
+                    self.kept.end()
                     if wanted:
                         self._say_counts()
-        source = getattr(source, "inner", source)  # one that was overheard
         if self.explaining and listener.spotter:
             self.explaining.end(source, listener.spotter.position / 16_000)
         if self.invalid_places:
@@ -269,6 +283,24 @@ class _Session:
                 f"{self.invalid_first_s:.4f} s, are NaN or infinite; they were left out, repair the recording"
             )
         return 0
+
+    def _follow(self, output: Output) -> None:
+        """Show events until the end."""
+        listener = self.listener
+        for event in listener.events(output.tick_s):
+            if event is not None:
+                self._count(event)
+                with writing():
+                    output.show(event)
+            if listener.spotter:
+                self.kept.look(listener.spotter, self.gaps)
+                with writing():
+                    output.tick(listener.spotter)
+        if listener.spotter:  # what came after the last event: a file ends at 100%
+            with writing():
+                output.tick(listener.spotter)
+        with writing():
+            output.rest()
 
     def _output(self, options: argparse.Namespace) -> Output:
         output = _output(self.listener, options)
@@ -288,21 +320,21 @@ class _Session:
             self.invalid_places += 1
             self.invalid_samples += event.samples
 
-    def _end_saving(self) -> None:
-        if self.saver:
-            self.saver.end()
-            clips = "1 clip" if self.saver.saved == 1 else f"{self.saver.saved} clips"
-            tell(f"saved {clips} in {self.saver.folder}; `python -m train review {self.saver.folder}` marks them")
-
     def _say_counts(self) -> None:
+        from spotter.running import is_live
+
         spotter = self.listener.spotter
         if spotter is None:
             return
-        overflows = spotter.ring.overflows + getattr(self.listener.source, "overflow_flags", 0)
+        overflows = spotter.overflows + getattr(self.listener.source, "overflow_flags", 0)
         heard = spotter.position - spotter.lost_samples
+        live = ""
+        if is_live(self.listener.source):
+            live = f", skipped: {spotter.skipped_windows} ({spotter.skipped_samples / 16_000:.2f} s), "
+            live += f"latest: {self.listener.most_behind_s:.2f} s"
         tell(
             f"windows: {spotter.windows}, detections: {spotter.detections}, overflows: {overflows}, "
-            f"gaps: {self.gaps} ({spotter.lost_samples / 16_000:.2f} s), heard: {heard / 16_000:.2f} s"
+            f"gaps: {self.gaps} ({spotter.lost_samples / 16_000:.2f} s), heard: {heard / 16_000:.2f} s{live}"
         )
 
 
@@ -314,7 +346,7 @@ def _output(listener: Listener, options: argparse.Namespace) -> Output:
     if options.json or not sys.stdout.isatty():
         from spotter.cli.lines import Lines
 
-        return Lines(as_json=options.json, live=live)
+        return Lines(as_json=options.json, time_of_day=listener.time_of_day if live else None)
     from spotter.cli.terminal import FileView, LiveView
 
     if live:
@@ -352,20 +384,3 @@ def _signals(listener: Listener) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-class _Handler(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage())
-
-
-@contextmanager
-def _warnings_said() -> Iterator[None]:
-    """Print what the package logs as the command's own lines."""
-    logger = logging.getLogger("spotter")
-    handler = _Handler(logging.WARNING)
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)

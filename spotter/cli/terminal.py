@@ -11,7 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from spotter.cli.lines import line
-from spotter.events import Detection, Event
+from spotter.events import Detection, DeviceBack, DeviceLost, Event
 from spotter.settings import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class LiveView:
     def __init__(self) -> None:
         self._console = Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        self._lost = False
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -48,6 +49,8 @@ class LiveView:
 
     def show(self, event: Event) -> None:
         """Print an event above the live line."""
+        if isinstance(event, DeviceLost | DeviceBack):
+            self._lost = isinstance(event, DeviceLost)
         self._console.print(styled(event))
 
     def explain(self, explanation: Explanation) -> None:
@@ -63,6 +66,8 @@ class LiveView:
 
     def line_for(self, spotter: Spotter) -> Text:
         """Return the live line."""
+        if self._lost:
+            return Text("  waiting for the microphone; Ctrl-C ends", "yellow", no_wrap=True, overflow="crop")
         share = (spotter.level_dbfs - _QUIETEST_DBFS) / -_QUIETEST_DBFS
         filled = round(_CELLS * min(1.0, max(0.0, share)))
         full, empty = ("#", ".") if self._console.options.ascii_only else ("█", "░")
