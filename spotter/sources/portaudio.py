@@ -132,9 +132,6 @@ class PortAudio:
 
         That ends every stream of the process, so it is done only while none of ours is open and no other call goes on.
         """
-        with self._lock:
-            if self._streams or self._calls:
-                return False
         try:
             return self.run(lambda: self._refresh(sounddevice), OPEN_LIMIT_S, stderr=quiet())
         except TimeoutError:
