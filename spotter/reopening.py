@@ -18,7 +18,7 @@ from spotter.sources import LiveSource
 
 _FIRST_RETRY_S: Final = 0.1  # a sound server that is restarted is back within tenths of a second
 _LAST_RETRY_S: Final = 3.0
-_STEADY_S: Final = 10.0  # a device that gives audio for so long is well again
+_STEADY_S: Final = 3.0  # a device that gives audio for so long is well again
 _ATTEMPT_ENDS_S: Final = 0.6
 
 
