@@ -1,10 +1,9 @@
 """The audio around each detection, written to WAV files while listening goes on.
 
-    saver = Saver(Path("clips"), model)
-    listener.explain, listener.source = saver.see, saver.overhear(listener.source)
+    saver = Saver(Path("clips"), model, listener.source)
+    listener.tape, listener.explain = saver, saver.see
 
-The audio callback does what it always does. Between it and the pipeline stands a thread that keeps the last
-seconds; files are written on another. Neither is there where nothing is to be saved.
+What the pipeline reads is kept for some seconds; files are written by a thread of their own.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import re
 import threading
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,10 +23,9 @@ import numpy as np
 
 from spotter.arrays import Floats
 from spotter.callbacks import join
-from spotter.clip_files import save
+from spotter.clip_files import bytes_of_clips, save
 from spotter.errors import BadInputError
 from spotter.explain import Moment
-from spotter.overheard import overheard
 from spotter.resample import Resampler
 from spotter.running import is_live
 from spotter.settings import SAMPLE_RATE
@@ -37,17 +35,34 @@ _log = logging.getLogger(__name__)
 
 BEFORE_S: Final = 2.0  # of the moment of decision, which falls 0.1 to 0.3 s after the word
 AFTER_S: Final = 0.5
-_KEPT_S: Final = 10.0  # of the stream; the pipeline may be behind by what its ring holds
+LIMIT_BYTES: Final = 500_000_000  # some 6,000 clips
+_KEPT_S: Final = 5.0  # of the stream; a piece that is read at once is a second at most
 _CLOSE_S: Final = 5.0
 _MOST_WAITING: Final = 100  # clips that the disk has not taken yet
+_ABOUT_BYTES: Final = 2_000  # of the JSON file beside a clip
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A detection whose audio is not all there yet."""
+@dataclass(slots=True)
+class _Segment:
+    """The last seconds of audio in which nothing is missing."""
 
-    end_sample: int
-    about: Mapping[str, Any]
+    begin_s: float  # of stream time
+    rate: int
+    length: int = 0  # frames, those that are not kept any more included
+    blocks: deque[tuple[int, Floats]] = field(default_factory=deque)  # first frame's place in the segment; frames
+
+    @property
+    def end_s(self) -> float:
+        return self.begin_s + self.length / self.rate
+
+    def piece(self, begin_s: float, end_s: float) -> tuple[float, Floats] | None:
+        """Return where a part begins, and its frames; as much of it as is kept."""
+        begin, end = (round((second - self.begin_s) * self.rate) for second in (begin_s, end_s))
+        pieces = [frames[max(0, begin - at) : max(0, end - at)] for at, frames in self.blocks]
+        pieces = [piece for piece in pieces if len(piece)]
+        if not pieces:
+            return None
+        return self.begin_s + max(begin, self.blocks[0][0]) / self.rate, np.concatenate(pieces)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,7 @@ class _Clip:
 
 
 class Saver:
-    """Keeps the last seconds of a stream, and writes those around each detection.
+    """Keeps the last seconds of a stream, and writes those around each detection; a `Tape`.
 
     Parameters
     ----------
@@ -69,9 +84,16 @@ class Saver:
         Where KEYWORD_TIME_SCORE.wav goes, 16 kHz mono, with a JSON file of the same name beside it.
     model : Model
         What hears; its name and checksums are written into the JSON file.
+    source : Source or LiveSource
+        What is heard; so is its name.
+    limit_bytes : int
+        No clip is written that would make those in the folder take more, older ones included: which of them
+        are worth keeping only a person can say, so none is removed.
     """
 
-    def __init__(self, folder: Path, model: Any) -> None:
+    def __init__(
+        self, folder: Path, model: Any, source: Source | LiveSource, *, limit_bytes: int = LIMIT_BYTES
+    ) -> None:
         self.folder = folder
         self.saved = 0
         try:
@@ -83,41 +105,43 @@ class Saver:
             "keywords": list(model.keywords),
             "files": {name: entry["sha256"] for name, entry in getattr(model, "manifest", {}).get("files", {}).items()},
         }
-        self._source_name, self._rate, self._live = "", SAMPLE_RATE, False
-        self._blocks: deque[tuple[int, Floats]] = deque()  # position of the first frame, frames
-        self._position = 0  # device frames heard so far, lost ones included
-        self._pending: deque[_Wanted] = deque()
-        self._lock = threading.Lock()  # of the two above: a live source fills them on a thread of its own
+        self._source, self._live = source, is_live(source)
+        self._limit, self._full = limit_bytes, False
+        self._used = bytes_of_clips(folder)
+        self._rate = SAMPLE_RATE
+        self._segments: deque[_Segment] = deque()
+        self._position_s = 0.0
+        self._pending: deque[tuple[float, Mapping[str, Any]]] = deque()  # times of decision; what is known
         self._queue: SimpleQueue[_Clip | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._failed = False
 
-    def overhear(self, source: Source | LiveSource) -> Source | LiveSource:
-        """Return a source that gives the same, and lets this one hear it."""
-        return overheard(source, self)
-
-    def begin(self, source: Source | LiveSource) -> None:
-        """Take note of a stream that begins."""
-        self._source_name, self._rate = source.name, source.sample_rate
-        self._live = is_live(source)
-        self._position = 0
-        self._blocks.clear()
-        self._pending.clear()
+    def begin(self, sample_rate: int, channels: int) -> None:  # noqa: ARG002  they show in what comes
+        """Take note of what is coming."""
+        self._rate = sample_rate
+        self._segments.append(_Segment(self._position_s, sample_rate))
 
     def hear(self, frames: Floats) -> None:
-        """Take the next frames of the source, shape (frames, channels); they are copied."""
-        with self._lock:
-            self._blocks.append((self._position, frames.copy()))
-            self._position += len(frames)
-            self._cut()
-            kept = self._position - round(_KEPT_S * self._rate)
-            while self._blocks and self._blocks[0][0] + len(self._blocks[0][1]) <= kept:
-                self._blocks.popleft()
+        """Take the next frames, shape (frames, channels); they are copied."""
+        if not self._segments:
+            self.begin(self._rate, frames.shape[1])
+        segment = self._segments[-1]
+        segment.blocks.append((segment.length, frames.copy()))
+        segment.length += len(frames)
+        self._position_s = segment.end_s
+        self._cut()
+        self._forget()
 
-    def lose(self, frames: int) -> None:
+    def lose(self, frames: int, reason: str) -> None:  # noqa: ARG002  whatever it is
         """So many frames are missing here."""
-        with self._lock:
-            self._position += frames
+        self._part(frames / self._rate)
+
+    def miss(self, samples: int, reason: str) -> None:  # noqa: ARG002
+        """So many samples at 16 kHz were recorded by nobody."""
+        self._part(samples / SAMPLE_RATE)
+
+    def skip(self, end_sample: int, windows: int) -> None:
+        """Windows were not judged; their audio is there."""
 
     def see(self, moment: Moment) -> None:
         """Take the next window's decision, in the thread that listens."""
@@ -129,48 +153,54 @@ class Saver:
                 "time": round(moment.time, 4),
                 "score": round(verdict.smoothed, 4),
                 "threshold": round(verdict.threshold, 4),
-                "source": self._source_name,
+                "source": self._source.name,
             }
             if self._live:
                 about["wall"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-            with self._lock:
-                self._pending.append(_Wanted(moment.end_sample, about))
+            self._pending.append((moment.end_sample / SAMPLE_RATE, about))
 
     def end(self) -> None:
         """No more will come: write what is there of the last clips, and wait for it, some seconds at most."""
-        with self._lock:
-            self._cut(whole=False)
+        self._cut(whole=False)
         if self._thread is not None:
             self._queue.put(None)
             if not join(self._thread, _CLOSE_S):
                 _log.warning("clips are still being written to %s after %g s; they are left", self.folder, _CLOSE_S)
             self._thread = None
 
+    def _part(self, seconds: float) -> None:
+        """Begin anew after a gap: no clip bridges it."""
+        self._position_s += seconds
+        self._segments.append(_Segment(self._position_s, self._rate))
+
+    def _forget(self) -> None:
+        kept_s = self._position_s - _KEPT_S
+        while len(self._segments) > 1 and self._segments[0].end_s <= kept_s:
+            self._segments.popleft()
+        first = self._segments[0]
+        kept = round((kept_s - first.begin_s) * first.rate)
+        while first.blocks and first.blocks[0][0] + len(first.blocks[0][1]) <= kept:
+            first.blocks.popleft()
+
     def _cut(self, *, whole: bool = True) -> None:
         """Hand over the clips whose audio is there; with the last of a stream, what there is of it."""
         while self._pending:
-            wanted = self._pending[0]
-            begin = round((wanted.end_sample / SAMPLE_RATE - BEFORE_S) * self._rate)
-            end = round((wanted.end_sample / SAMPLE_RATE + AFTER_S) * self._rate)
-            if whole and end > self._position:
+            time_s, about = self._pending[0]
+            if whole and time_s + AFTER_S > self._position_s:
                 return
             self._pending.popleft()
-            pieces = [b[max(0, begin - at) : max(0, end - at)] for at, b in self._blocks]
-            pieces = [piece for piece in pieces if len(piece)]
-            first = max(begin, self._blocks[0][0]) if self._blocks else begin
-            if pieces:
-                about = {**wanted.about, "clip_start": round(first / self._rate, 4), "model": self._model}
-                self._hand_over(_Clip(self._name(about), np.concatenate(pieces), self._rate, about))
+            # The decision's own: the last one that began before it.
+            segment = next((s for s in reversed(self._segments) if s.begin_s < time_s and s.length), None)
+            found = segment.piece(time_s - BEFORE_S, time_s + AFTER_S) if segment else None
+            if segment is not None and found is not None:
+                about = {**about, "clip_start": round(found[0], 4), "model": self._model}
+                self._hand_over(_Clip(self._name(about), found[1], segment.rate, about))
 
     def _name(self, about: Mapping[str, Any]) -> str:
-        when = f"{self._stem}-{about['time']:07.2f}s"
+        when = f"{_plain(Path(self._source.name).stem)}-{about['time']:07.2f}s"
         if "wall" in about:
             when = re.sub(r"[-:]|\..*", "", str(about["wall"])) + "Z"
         return f"{_plain(about['keyword'])}_{when}_{about['score']:.2f}"
-
-    @property
-    def _stem(self) -> str:
-        return _plain(Path(self._source_name).stem)
 
     def _hand_over(self, clip: _Clip) -> None:
         if self._queue.qsize() >= _MOST_WAITING:
@@ -187,11 +217,31 @@ class Saver:
                 resampler = Resampler(clip.sample_rate, clip.frames.shape[1])
                 samples = np.nan_to_num(clip.frames, posinf=0.0, neginf=0.0)
                 sound = np.concatenate((resampler.push(samples).copy(), resampler.finish()))
-                save(self.folder, clip.name, sound, clip.about)
-                self.saved += 1
+                if self._has_room(2 * len(sound) + _ABOUT_BYTES):
+                    save(self.folder, clip.name, sound, clip.about)
+                    self._used += 2 * len(sound) + _ABOUT_BYTES
+                    self.saved += 1
+                    _log.info("saved %s", clip.name)
             except Exception as error:  # noqa: BLE001  a full disk is no reason to stop listening
                 why = getattr(error, "strerror", None) or str(error)
                 self._complain(f"{clip.name}.wav cannot be written to {self.folder} ({why})")
+
+    def _has_room(self, size: int) -> bool:
+        if self._used + size > self._limit:
+            self._used = bytes_of_clips(self.folder)  # somebody may have made room
+        full = self._used + size > self._limit
+        if full and not self._full:
+            _log.warning(
+                "the clips in %s take %.1f MB, and %.1f MB are allowed: no more are saved until some are removed; "
+                "listening goes on (--save-limit allows more)",
+                self.folder,
+                self._used / 1e6,
+                self._limit / 1e6,
+            )
+        elif self._full and not full:
+            _log.warning("there is room in %s again: clips are saved", self.folder)
+        self._full = full
+        return not full
 
     def _complain(self, what: str) -> None:
         if not self._failed:

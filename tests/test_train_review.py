@@ -113,8 +113,8 @@ def test_a_live_stream_passes_on_what_came_gaps_included(tmp_path: Path) -> None
     source = Pushed()
     model = ScriptedModel()
     listener = Listener(model, source=source)
-    saver = Saver(tmp_path, model)
-    listener.source, listener.explain = saver.overhear(source), saver.see
+    saver = Saver(tmp_path, model, source)
+    listener.tape, listener.explain = saver, saver.see
     events: list[Detection | Gap] = []
     listener.on_any(events.append)
     listener.on_gap(events.append)
@@ -155,8 +155,8 @@ def test_clips_are_at_16_khz_whatever_the_source_has(tmp_path: Path, rate: int) 
     model = ScriptedModel()
     source = Samples(np.stack((talk, talk), axis=1), rate, name="talk")
     listener = Listener(model, source=source)
-    saver = Saver(tmp_path, model)
-    listener.source, listener.explain = saver.overhear(source), saver.see
+    saver = Saver(tmp_path, model, source)
+    listener.tape, listener.explain = saver, saver.see
     listener.run()
     saver.end()
     files = sorted(tmp_path.glob("*.wav"))

@@ -32,7 +32,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="with --input FILE: draw waveform, spectrogram, scores, events and what was held back, of --at or "
         f"of the first 30 s in which something happens; at most {_LONGEST_PICTURE_S:g} s",
     )
-    why.add_argument("--force", action="store_true", help="replace a picture that is there")
+    why.add_argument(
+        "--force", action="store_true", help="replace a picture, or a recording of --record, that is there"
+    )
 
 
 class Wanted:
@@ -62,8 +64,11 @@ class Wanted:
                     f"a picture of {self.at[1] - self.at[0]:g} s would show nothing; "
                     f"give {_LONGEST_PICTURE_S:g} s at most to --at"
                 )
-        elif options.force:
-            raise BadInputError("--force replaces a picture; give --explain-picture FILE.png as well, or leave it out")
+        elif options.force and options.record is None:
+            raise BadInputError(
+                "--force replaces a picture or a recording; give --explain-picture FILE.png or --record FILE.wav "
+                "as well, or leave it out"
+            )
 
     def __bool__(self) -> bool:
         return self.text or self.picture is not None
