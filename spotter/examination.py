@@ -13,6 +13,7 @@ from spotter.health import TOO_LOW_DBFS, HealthMonitor, Second, decibel, finding
 from spotter.resample import Resampler
 from spotter.settings import SAMPLE_RATE
 
+_LOUDEST: Final = 1e6  # what is louder, or no number, the listener does not hear, either
 _SHORT_S: Final = 10  # a shorter recording is judged as a whole
 _PART: Final = SAMPLE_RATE // 10
 _QUIETEST: Final = 0.1  # of the tenths of a second: the noise floor
@@ -41,10 +42,10 @@ class Examination:
 
     def add(self, frames: Floats) -> None:
         """Take the next frames, shape (frames, channels)."""
-        good = np.isfinite(frames)
+        good = np.abs(frames) <= _LOUDEST
         if not good.all():
             self.invalid += int((~good).sum())
-            frames = np.nan_to_num(frames, posinf=0.0, neginf=0.0)
+            frames = np.where(good, frames, np.float32(0.0))
         self._dead &= ~frames.any(axis=0)
         self._take(self._resampler.push(frames))
 
@@ -87,7 +88,9 @@ class Examination:
                 if names.count(name) * 2 > len(seconds) or name == "clipping"
             }
         if self.invalid:
-            found["invalid"] = f"{self.invalid} samples are NaN or infinite; look for what made the recording"
+            found["invalid"] = (
+                f"{self.invalid} samples are NaN, infinite or absurdly large; look for what made the recording"
+            )
         if self._dead.any() and not self._dead.all():
             dead = ", ".join(str(n + 1) for n in np.flatnonzero(self._dead))
             alive = int(np.flatnonzero(~self._dead)[0]) + 1
