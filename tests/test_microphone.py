@@ -661,6 +661,25 @@ def test_a_listener_hears_a_microphone_of_another_rate(monkeypatch: pytest.Monke
     assert fake.streams[0].calls == ["start", "abort", "close"]
 
 
+@pytest.mark.parametrize("rate", [8_000, 16_000, 22_050, 44_100, 48_000, 96_000])
+@pytest.mark.parametrize("channels", [1, 2, 6])
+def test_a_word_is_heard_at_its_time_at_every_rate_with_any_channels(
+    monkeypatch: pytest.MonkeyPatch, rate: int, channels: int
+) -> None:
+    refuses = [(r, c) for r in (rate, 16_000) for c in (1, 2) if c < channels]
+    fake = system(monkeypatch, [("Array", channels)], own_rate=float(rate), refuses=refuses)
+    heard: list[Detection] = []
+    listener = Listener(ScriptedModel())
+    listener.on_any(heard.append)
+    with listener:
+        talk = np.repeat(recording((1.5, "yes"), seconds=2.5, sample_rate=rate)[:, None], channels, axis=1)
+        for at in range(0, len(talk), rate // 20):
+            fake.streams[0].deliver(talk[at : at + rate // 20])
+        until(lambda: heard)
+    assert (fake.streams[0].samplerate, fake.streams[0].settings["channels"]) == (rate, channels)
+    assert heard[0].start == pytest.approx(1.5, abs=0.03)
+
+
 @pytest.mark.parametrize(("hop_ms", "frames_each"), [(20, 320), (None, 800), (200, 800)])
 def test_blocks_are_no_longer_than_the_hop(
     monkeypatch: pytest.MonkeyPatch, hop_ms: float | None, frames_each: int
