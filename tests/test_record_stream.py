@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,6 +37,8 @@ from spotter.sources.recordings import Recording, notes_path, open_sound
 from spotter.tape import Tapes
 from spotter.wav_writer import HEADER_BYTES, WavWriter, header
 from tests.fakes import TALK, LiveSystem, Pushed, ScriptedModel, recording
+from tests.test_live import missing
+from tests.virtual_mic import VirtualMic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -352,8 +355,6 @@ def test_a_full_disk_ends_the_recording_with_one_line_and_not_listening(tmp_path
 def test_a_disk_that_does_not_follow_costs_noted_parts_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    import threading
-
     free = threading.Event()
     really = WavWriter.write
 
@@ -550,3 +551,64 @@ def test_no_clip_bridges_a_gap(tmp_path: Path) -> None:
         begin = round((about["clip_start"] - shift) * RATE)
         samples = soundfile.read(path, dtype="float32")[0]
         assert np.abs(samples - TALK[begin : begin + len(samples)]).max() < 1e-4
+
+
+# A real sound system
+
+
+@pytest.mark.skipif(bool(missing()), reason=missing() or "all there")
+def test_a_real_microphone_that_goes_and_comes_back_gives_the_same_events_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    samples, rate = soundfile.read(DEMO, dtype="int16")
+    soundfile.write(tmp_path / "yes.wav", samples[: 3 * rate], rate)  # the first window takes a second and a half
+    path = tmp_path / "night.wav"
+    command = [
+        sys.executable,
+        "-m",
+        "spotter.listen",
+        "--json",
+        "--record",
+        str(path),
+        "--save",
+        str(tmp_path / "clips"),
+    ]
+    with (
+        VirtualMic() as mic,
+        subprocess.Popen(
+            command, cwd=ROOT, env=mic.client_env(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as child,
+    ):
+        told: list[dict[str, Any]] = []
+
+        def until(kind: str) -> None:
+            assert child.stdout is not None
+            while not told or told[-1]["type"] != kind:
+                told.append(json.loads(child.stdout.readline()))
+
+        guard = threading.Timer(60.0, child.kill)  # then a line is empty, and no object
+        guard.start()
+        try:
+            mic.wait_for_listener()
+            mic.play(tmp_path / "yes.wav")
+            until("detection")
+            mic.kill()
+            until("device_lost")
+            mic.start()
+            until("device_back")
+            mic.play(tmp_path / "yes.wav")
+            until("detection")
+            child.send_signal(signal.SIGINT)
+            out, err = child.communicate(timeout=30)
+        finally:
+            guard.cancel()
+            child.kill()
+    assert child.returncode == 0, err
+    told.extend(json.loads(line) for line in out.splitlines())
+    live = [event for event in told if event["type"] in ("detection", "gap", "health")]
+    for event in live:
+        event.pop("wall")
+    assert [event["reason"] for event in live if event["type"] == "gap"][:1] == ["device"]
+    assert listen(["--json", "--input", str(path)]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == live
+    assert len(list((tmp_path / "clips").glob("yes_*.wav"))) == 2
