@@ -66,7 +66,7 @@ ORDER = [
     "spotter.listener",
     "spotter.cli",
 ]
-SHELLS = {"spotter", "spotter.listen", "spotter.doctor", "spotter.__main__"}  # the names, and three lines that call `cli`
+SHELLS = {"spotter", "spotter.listen", "spotter.doctor", "spotter.__main__"}  # the names; three lines that call `cli`
 ONLY_WHEN_USED = {"sounddevice", "soundfile", "soxr", "rich", "ai_edge_litert", "flatbuffers"}
 NEVER_IN_SPOTTER = {"tensorflow", "keras", "scipy", "matplotlib", "train"}
 

@@ -553,6 +553,18 @@ def test_no_clip_bridges_a_gap(tmp_path: Path) -> None:
         assert np.abs(samples - TALK[begin : begin + len(samples)]).max() < 1e-4
 
 
+def test_a_picture_of_a_recording_shows_what_is_missing_as_silence(tmp_path: Path) -> None:
+    from spotter.cli.explaining import piece
+
+    path = kept(
+        tmp_path,
+        [{"frame": 20_000, "frames": 3_000, "reason": "driver"}, {"frame": 40_000, "samples": 100, "reason": "x"}],
+    )
+    shown = piece(open_sound(path), 1.0, 3.0)
+    whole = np.concatenate((TALK[:20_000], np.zeros(3_000), TALK[20_000:40_000], np.zeros(100), TALK[40_000:]))
+    assert np.array_equal(shown, whole[16_000:48_000].astype(np.float32))
+
+
 # A real sound system
 
 

@@ -15,6 +15,7 @@ from spotter.events import Detection
 from spotter.explainer import Explainer, Kept
 from spotter.resample import Resampler
 from spotter.settings import SAMPLE_RATE
+from spotter.sources import Missing
 from spotter.sources.files import AudioFile
 
 if TYPE_CHECKING:
@@ -200,19 +201,28 @@ class Explained:
             most = None if most is None else most - 1
 
 
-def piece(source: AudioFile, first: float, last: float, channel: int | None = None) -> Floats:
-    """Read a part of a recording again, in seconds, as 16 kHz mono; what is no number is 0."""
+def piece(source: Source, first: float, last: float, channel: int | None = None) -> Floats:
+    """Read a part of a recording again, in seconds, as 16 kHz mono; what is missing or no number is 0."""
     resampler = Resampler(source.sample_rate, source.channels, channel)
     begin, end = round(first * SAMPLE_RATE), round(last * SAMPLE_RATE)
     parts: list[Floats] = []
     at = 0
-    for block in source.blocks():
-        samples = resampler.push(np.nan_to_num(block, posinf=0.0, neginf=0.0))
+
+    def go_on(samples: Floats) -> None:
+        nonlocal at
         parts.append(samples[max(0, begin - at) : max(0, end - at)].copy())
         at += len(samples)
+
+    for block in source.blocks():
+        if isinstance(block, Missing):
+            go_on(resampler.finish())
+            count = block.samples or round(block.frames * SAMPLE_RATE / source.sample_rate)
+            parts.append(np.zeros(max(0, min(end, at + count) - max(begin, at)), np.float32))
+            at += count
+        else:
+            go_on(resampler.push(np.nan_to_num(block, posinf=0.0, neginf=0.0)))
         if at >= end:
             break
     else:
-        samples = resampler.finish()
-        parts.append(samples[max(0, begin - at) : max(0, end - at)].copy())
+        go_on(resampler.finish())
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
