@@ -89,7 +89,6 @@ class Listening:
         assert self.process.wait(20.0) == 0, self.said()
         took = time.monotonic() - began
         assert took < ENDS_S
-        print(f"ended after {took:.2f} s")
         assert "Traceback" not in self.said()
         return took
 

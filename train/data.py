@@ -9,6 +9,7 @@ noise, of the file.
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from spotter.errors import BadInputError
 from train.splits import Named, Split, Splitting, divide, split_of
 
 __all__ = ["AUDIO", "FOREIGN", "Row", "Split", "Words", "foreign_files", "noise_rows", "phrase_rows", "split_of"]
-__all__ += ["speech_rows", "word_rows", "words"]
+__all__ += ["speech_rows", "spoken_words", "vocabulary", "word_rows", "words"]
 
 AUDIO = frozenset(
     (
@@ -112,6 +113,21 @@ def speech_rows(folder: Path, keywords: Sequence[str]) -> list[Row]:
                 continue
             rows.append(Row(path, "", speaker.name, _two_ways(speaker.name)))
     return rows
+
+
+def vocabulary(folder: Path) -> dict[Path, frozenset[str]]:
+    """What is said in each recording of a folder of speech, by the transcripts of FOLDER.tsv; nothing where none is."""
+    table = folder.with_suffix(".tsv")
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {folder.parent / row["path"]: spoken_words(row.get("transcript") or "") for row in rows}
+
+
+def spoken_words(text: str) -> frozenset[str]:
+    """The words of a text or of a folder's name, in small letters: "Hey, robot" and "hey_robot" are the same."""
+    return frozenset(re.findall(r"[^\W_]+(?:['\u2019][^\W_]+)?", text.casefold()))
 
 
 def noise_rows(folders: Iterable[Path]) -> list[Row]:

@@ -1,8 +1,9 @@
 """Make a bank of background for own words: embeddings of other speech, words, noise and music, in one small file.
 
-A head for own words is fitted against it, and its threshold is set on it. Speech must not hold the words
-that are to be heard later. Of --words only the training speakers are taken, and of --speech too, so that the
-others can judge; --all takes them as well.
+A head for own words is fitted against it, and its threshold is set on it. Where a table FOLDER.tsv beside a folder of
+speech has a column transcript, the bank knows which words are said where, and `fit` leaves these places out for
+them; other speech must not hold the words that are to be heard later. Of --words only the training speakers are
+taken, and of --speech too, so that the others can judge; --all takes them as well.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", default="auto", help="whose embeddings (default: the best one installed)")
     parser.add_argument("--speech-hours", type=float, default=4.2, help="of speech at most, speakers drawn (4.2)")
     parser.add_argument("--per-word", type=int, default=50, help="recordings of each word at most, drawn (50)")
-    parser.add_argument("--components", type=int, default=80, help="numbers kept of an embedding (80)")
-    parser.add_argument("--rounding", type=float, default=10.0, help="step between two values of a number (10)")
+    parser.add_argument("--components", type=int, help="numbers kept of an embedding (80; of the student 64)")
+    parser.add_argument("--rounding", type=float, help="step between two values of a number (10; of the student 0.8)")
     parser.add_argument("--all", action="store_true", help="validation and testing speakers too")
     parser.add_argument("--seed", type=int, default=0, help="of what is drawn (default: 0)")
     parser.add_argument("--force", action="store_true", help="replace an existing file")
@@ -37,8 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Make the bank."""
-    from spotter.backbone import open_backbone
-    from train.data import noise_rows, speech_rows, word_rows
+    from spotter.backbone import STUDENT, open_backbone
+    from train.data import noise_rows, speech_rows, vocabulary, word_rows
     from train.own.bank import KINDS, Packing, read_bank, write_bank
     from train.own.make_bank import BankPlan, make_bank
     from train.written import typed, write_json
@@ -47,9 +48,14 @@ def run(args: argparse.Namespace) -> int:
         raise BadInputError(f"{args.out} does not end with .npz; give such a name")
     if args.out.exists() and not args.force:
         raise BadInputError(f"{args.out} exists; give another name, or --force to replace it")
-    if args.components < 1 or args.per_word < 1 or not args.rounding > 0 or not args.speech_hours > 0:
-        raise BadInputError("--components, --per-word, --rounding and --speech-hours must be more than 0")
     backbone = open_backbone(args.backbone)
+    usual = Packing(components=64, step=0.8) if backbone.name == STUDENT else Packing()  # its numbers are smaller
+    packing = Packing(
+        components=usual.components if args.components is None else args.components,
+        step=usual.step if args.rounding is None else args.rounding,
+    )
+    if packing.components < 1 or args.per_word < 1 or not packing.step > 0 or not args.speech_hours > 0:
+        raise BadInputError("--components, --per-word, --rounding and --speech-hours must be more than 0")
     rows = {
         "speech": [row for folder in args.speech for row in speech_rows(folder, ())],
         "words": [row for folder in args.words for row in word_rows(folder)],
@@ -59,9 +65,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.all:
         rows = {kind: [r for r in mine if r.split == "training"] for kind, mine in rows.items()}
     plan = BankPlan(most_per_word=args.per_word, speech_hours=args.speech_hours, seed=args.seed)
-    bank = make_bank(rows, backbone, plan, {"speakers": "all" if args.all else "training", "seed": args.seed})
+    said = {path: words for folder in args.speech for path, words in vocabulary(folder).items()}
+    bank = make_bank(rows, backbone, plan, {"speakers": "all" if args.all else "training", "seed": args.seed}, said)
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    write_bank(args.out, bank, Packing(components=args.components, step=args.rounding))
+    write_bank(args.out, bank, packing)
     read = read_bank(args.out, backbone=backbone.name, sha256=backbone.sha256)
     size = args.out.stat().st_size
     error = float((read.embeddings - bank.embeddings).var(axis=0).sum() / bank.embeddings.var(axis=0).sum())

@@ -13,8 +13,8 @@ import json
 import lzma
 import os
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from spotter.arrays import Floats
 from spotter.errors import BadInputError, ModelError
 from spotter.settings import SAMPLE_RATE
 
-FORMAT: Final = "background-1"
+FORMAT: Final = "background-2"
 KINDS: Final = ("speech", "words", "noise", "music")
 FOLDS: Final = 4
 _FILTERS: Final = [{"id": lzma.FILTER_LZMA2, "preset": 6}]
@@ -77,6 +77,7 @@ class Bank:
     backbone, backbone_sha256 : what embedded it
     about : what it was made of, for people
     packed : how its embeddings were rounded; None where they are as the backbone gave them
+    said : of each segment, the words that are said in it, as far as that is known; or empty
     """
 
     embeddings: Floats
@@ -88,6 +89,24 @@ class Bank:
     backbone_sha256: str
     about: Mapping[str, Any] = field(default_factory=dict)
     packed: Packed | None = None
+    said: tuple[frozenset[str], ...] = ()
+
+    def without(self, words: frozenset[str]) -> Bank:
+        """Return what is left without the segments in which all of these words are said.
+
+        Where somebody says the word that is to be heard, a head must not learn to leave it alone.
+        """
+        keep = np.array([not words <= said for said in self.said], bool)
+        if not words or keep.all():
+            return self
+        return replace(
+            self,
+            embeddings=self.embeddings[np.repeat(keep, self.length)],
+            length=self.length[keep],
+            kind=self.kind[keep],
+            fold=self.fold[keep],
+            said=tuple(said for said, kept in zip(self.said, keep, strict=True) if kept),
+        )
 
     def hours(self, *kinds: str) -> float:
         """Hours of audio of some kinds, or of all."""
@@ -124,6 +143,7 @@ def write_bank(path: Path, bank: Bank, packing: Packing | None = None) -> None:
         "length": bank.length.astype(np.int32),
         "kind": bank.kind.astype(np.uint8),
         "fold": bank.fold.astype(np.uint8),
+        "said": np.frombuffer(_text_bytes(bank.said), np.uint8),
     }
     about = {
         "format": FORMAT,
@@ -182,6 +202,8 @@ def _unpacked(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> Bank:
     length = arrays["length"].astype(np.intp)
     if length.sum() != len(embeddings):
         raise ValueError(f"{len(embeddings)} embeddings in segments of {length.sum()}")
+    lines = lzma.decompress(arrays["said"].tobytes(), lzma.FORMAT_RAW, filters=_FILTERS).decode().split("\n")
+    said = tuple(frozenset(line.split()) for line in lines) if len(lines) == len(length) else ()
     about = facts["backbone"]
     return Bank(
         embeddings=embeddings,
@@ -193,7 +215,13 @@ def _unpacked(arrays: Mapping[str, Any], facts: Mapping[str, Any]) -> Bank:
         backbone_sha256=str(about["sha256"]),
         about=facts["about"],
         packed=keeps,
+        said=said,
     )
+
+
+def _text_bytes(said: Sequence[frozenset[str]]) -> bytes:
+    text = "\n".join(" ".join(sorted(words)) for words in said)
+    return lzma.compress(text.encode(), lzma.FORMAT_RAW, filters=_FILTERS)
 
 
 def _digest(arrays: Mapping[str, Any]) -> str:

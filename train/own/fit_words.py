@@ -17,6 +17,7 @@ from spotter.arrays import Floats
 from spotter.backbone import Backbone
 from spotter.errors import BadInputError
 from spotter.settings import SAMPLE_RATE, UNKNOWN
+from train.data import spoken_words
 from train.own.bank import FOLDS, KINDS, Bank
 from train.own.calibrate import more_recordings
 from train.own.clips import Clip
@@ -39,7 +40,7 @@ class OwnWords:
     material: MaterialPlan = field(default_factory=MaterialPlan)
     word: WordFit = field(default_factory=WordFit)
     target_fa_per_hour: float = 0.5  # of each word
-    caution: float = 1.0  # the threshold is set for so many times fewer
+    caution: float = 1.5  # the threshold is set for so many times fewer
     curve: bool = True  # also fit to half of the recordings, to tell what more of them would bring
     seed: int = 0
 
@@ -125,19 +126,21 @@ def fit_words(
         material[word] = gather(word, clips, backbone, settings.material, rng, noise=noise, done=one_more)
     lines: dict[str, Line] = {}
     words: dict[str, dict[str, Any]] = {}
-    every = np.ones(len(bank.length), bool)
     for at, (word, own) in enumerate(material.items()):
         others = _others(material, word, rng)
-        judged = cross_fit(own, others, bank, settings.word, rng)
+        beside = bank.without(spoken_words(word))
+        judged = cross_fit(own, others, beside, settings.word, rng)
         say("words judged", at + 1, len(material))
         half = None
         if settings.curve and len(own.copies) >= _FEW_FOR_A_CURVE:
-            half = cross_fit(own, others, bank, settings.word, rng, share=0.5)
-        line = fit(own, np.arange(len(own.copies)), others, bank, every, settings.word, rng)
+            half = cross_fit(own, others, beside, settings.word, rng, share=0.5)
+        without = ~np.isin(np.arange(len(beside.length)), judged.suspected)
+        line = fit(own, np.arange(len(own.copies)), others, beside, without, settings.word, rng)
         say("words fitted", at + 1, len(material))
         threshold = judged.tail.threshold(settings.target_fa_per_hour / settings.caution)
         lines[word] = line.moved(-threshold)
         words[word] = _report(own, judged, half, threshold, settings)
+        words[word]["said_in_background"] = len(bank.length) - len(beside.length)
     return Fitted(_head(lines), dict.fromkeys(lines, 0.5), words, time.monotonic() - began)
 
 
@@ -197,7 +200,10 @@ def _with_own(bank: Bank, backbone: Backbone, negatives: Sequence[Floats], noise
     if len(embeddings) == 1:
         return bank
     arrays = [np.asarray(a, np.intp) for a in (length, kind, fold)]
-    return replace(bank, embeddings=np.concatenate(embeddings), length=arrays[0], kind=arrays[1], fold=arrays[2])
+    said = (*bank.said, *[frozenset[str]()] * (len(length) - len(bank.length))) if bank.said else ()
+    return replace(
+        bank, embeddings=np.concatenate(embeddings), length=arrays[0], kind=arrays[1], fold=arrays[2], said=said
+    )
 
 
 def _head(lines: Mapping[str, Line]) -> Head:
@@ -224,7 +230,7 @@ def _report(own: Material, judged: Judged, half: Judged | None, threshold: float
         "recordings": len(own.copies),
         "sessions": len(set(own.sessions)),
         "left_out_by": judged.left_out,
-        "suspected_in_background": judged.suspected,
+        "suspected_in_background": len(judged.suspected),
         "utterance_s": [float(np.min(own.seconds)), float(np.median(own.seconds)), float(np.max(own.seconds))],
         "window_embeddings": own.window,
         "copies_each": own.copies.shape[1],

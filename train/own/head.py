@@ -27,10 +27,10 @@ class HeadFit:
     first, hard : windows of the bank to begin with, and added by each round
     """
 
-    penalty: float = 1e-3
+    penalty: float = 1e-2
     first: int = 8_000
-    hard: int = 4_000
-    rounds: int = 2
+    hard: int = 8_000
+    rounds: int = 3
     iterations: int = 40  # of the last round; the others take half
 
 

@@ -16,7 +16,7 @@ from spotter.backbone import Backbone, open_backbone
 from spotter.errors import BadInputError
 from spotter.settings import SAMPLE_RATE
 from train.bank import read
-from train.data import Row
+from train.data import Row, spoken_words
 from train.own.bank import KINDS, Bank, fold_of
 from train.workers import each
 
@@ -50,26 +50,31 @@ def make_bank(
     backbone: Backbone,
     plan: BankPlan | None = None,
     about: Mapping[str, Any] | None = None,
+    said: Mapping[Path, frozenset[str]] | None = None,
 ) -> Bank:
     """Embed recordings, all of a speaker's speech in one segment, each word and each noise in its own.
 
     rows : by kind, one of `KINDS`
+    said : the words that are said in a recording, where that is known; of single words it is
     """
+    known = {**(said or {}), **{row.path: spoken_words(row.word) for row in rows.get("words", ())}}
     plan = plan or BankPlan()
     rng = np.random.default_rng(plan.seed)
     jobs = list(_jobs(rows, backbone.name, plan, rng))
     if not jobs:
         raise BadInputError("no recordings to make a bank of; give --speech, --words, --noise or --music")
     embeddings, length, kind, fold = [], [], [], []
+    words: list[frozenset[str]] = []
     hours = dict.fromkeys(KINDS, 0.0)
-    for part in each(_embed, jobs, what="background embedded"):
-        for name, of, found in part:
+    for job, part in zip(jobs, each(_embed, jobs, what="background embedded"), strict=True):
+        for (_, paths), (name, of, found) in zip(job[2], part, strict=True):
             if not len(found):
                 continue
             embeddings.append(found)
             length.append(len(found))
             kind.append(KINDS.index(of))
             fold.append(fold_of(name))
+            words.append(frozenset().union(*(known.get(path, frozenset()) for path in paths)))
             hours[of] += len(found) * backbone.step / SAMPLE_RATE / 3600
     facts = {**(about or {}), "hours": {k: round(h, 3) for k, h in hours.items()}, "segments": len(length)}
     return Bank(
@@ -81,6 +86,7 @@ def make_bank(
         backbone=backbone.name,
         backbone_sha256=backbone.sha256,
         about=facts,
+        said=tuple(words),
     )
 
 

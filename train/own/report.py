@@ -17,6 +17,9 @@ def lines(words: Mapping[str, Mapping[str, Any]]) -> list[str]:
         for name, where in (("quiet", "in quiet"), ("noise_10_db", "in noise at 10 dB")):
             out.append(f"  found {where}: {_share(report['recall'][name])}, about {_missed(report, name)} missed")
         out.append(f"  {_false(report)}")
+        if report.get("said_in_background"):
+            segments = _count(report["said_in_background"], "recording")
+            out.append(f"  left out: {segments} of the background in which it is said")
         if report.get("suspected_in_background"):
             places = _count(report["suspected_in_background"], "place")
             out.append(f"  not counted: {places} in the background where somebody may have said it")

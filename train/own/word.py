@@ -23,6 +23,7 @@ from train.own.windows import Line, peaks, some
 
 _APART_S: Final = 1.0  # two false accepts within that are one
 _MOST_SUSPECTED: Final = 6
+_SUSPECTED_ABOVE: Final = 0.25  # so many of the word's own recordings score lower
 _FEWEST_SESSIONS: Final = 3  # that can be left out in turn
 _BEFORE_END_S: Final = 0.2  # the last window of a block that nothing is heard in, for an utterance of no length
 _LONGER: Final = 1.05  # than its recording, that a copy may be
@@ -44,13 +45,16 @@ class WordFit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """Scores of what was left out: false accepts, recordings as they are and in noise; and how they were left out."""
+    """Scores of what was left out: false accepts, recordings as they are and in noise; and how they were left out.
+
+    suspected : segments of the bank in which somebody may say the word, which were not counted
+    """
 
     tail: Tail
     quiet: Heard
     noisy: Heard
     left_out: str  # "session" or "recording"
-    suspected: int = 0  # places in the background that sound just like the word, which were not counted
+    suspected: npt.NDArray[np.intp] = field(default_factory=lambda: np.empty(0, np.intp))  # see `without_the_word`
 
 
 def cross_fit(
@@ -65,6 +69,7 @@ def cross_fit(
     parts, left_out = folds(material.sessions, rng)
     quiet, noisy = np.full(clips, np.nan, np.float32), np.full(clips, np.nan, np.float32)
     tops: list[Floats] = []
+    places: list[npt.NDArray[np.intp]] = []
     for fold in range(FOLDS):
         mine = np.flatnonzero(parts != fold)
         if share < 1.0:
@@ -74,24 +79,28 @@ def cross_fit(
         if held.size:
             quiet[held] = place_scores(material.copies[held, 0], line).max(axis=1)
             noisy[held] = place_scores(material.noisy[held], line).max(axis=1)
-        tops.append(_tops(line, bank, bank.fold == fold))
-    peaks_found, suspected = without_the_word(-np.sort(-np.concatenate(tops)), quiet)
-    tail = Tail(peaks_found, bank.hours("speech", "noise", "music"))
-    return Judged(tail, Heard(quiet), Heard(noisy), left_out, suspected)
+        scores, segments = _tops(line, bank, bank.fold == fold)
+        tops.append(scores)
+        places.append(segments)
+    found, where = np.concatenate(tops), np.concatenate(places)
+    order = np.argsort(-found, kind="stable")
+    counted, suspected = without_the_word(found[order], quiet)
+    tail = Tail(counted, bank.hours("speech", "noise", "music"))
+    return Judged(tail, Heard(quiet), Heard(noisy), left_out, where[order[:suspected]])
 
 
 def without_the_word(tops: Floats, heard: Floats) -> tuple[Floats, int]:
     """Leave out the peaks that are as high as the word's own recordings: somebody may have said it there.
 
     Hours of speech by strangers hold everyday words, and nobody has marked them. More than `_MOST_SUSPECTED` are not
-    left out: that is a word that sounds like much else.
+    left out: that is a word that sounds like much else. `fit` can do without their segments.
 
     Parameters
     ----------
     tops : scores of background, highest first
     heard : scores of recordings that were left out of the fit
     """
-    suspected = int((tops > np.median(heard)).sum())
+    suspected = int((tops > np.quantile(heard, _SUSPECTED_ABOVE)).sum())
     suspected = suspected if suspected <= _MOST_SUSPECTED else 0
     return tops[suspected:], suspected
 
@@ -169,10 +178,11 @@ def folds(sessions: Sequence[str], rng: np.random.Generator) -> tuple[npt.NDArra
     return rng.permutation(np.arange(len(sessions)) % FOLDS), "recording"
 
 
-def _tops(line: Line, bank: Bank, segments: npt.NDArray[np.bool_]) -> Floats:
-    """Peak scores over what is heard for hours: not over single words, one after another."""
-    wanted = segments & (bank.kind != KINDS.index("words"))
-    if not wanted.any():
-        return np.empty(0, np.float32)
-    scores = line.scores(some(bank.embeddings, bank.length, wanted))
-    return scores[peaks(scores, round(_APART_S * SAMPLE_RATE / bank.step), 300)]
+def _tops(line: Line, bank: Bank, segments: npt.NDArray[np.bool_]) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Peak scores over what is heard for hours, not over single words one after another; and in which segments."""
+    wanted = np.flatnonzero(segments & (bank.kind != KINDS.index("words")))
+    if not wanted.size:
+        return np.empty(0, np.float32), np.empty(0, np.intp)
+    scores = line.scores(some(bank.embeddings, bank.length, np.isin(np.arange(len(bank.length)), wanted)))
+    at = peaks(scores, round(_APART_S * SAMPLE_RATE / bank.step), 300)
+    return scores[at], np.repeat(wanted, bank.length[wanted])[at]

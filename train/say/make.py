@@ -196,7 +196,9 @@ def say_for_fit(phrases: Sequence[str], data: Path, *, voices: Path | None = Non
     cleaned = [clean(phrase) for phrase in phrases]
     names = folder_names(cleaned)  # before anything is loaded
     reader = Hibari()
-    say_phrases(cleaned, data, open_sources(voices, reader=reader), seed=seed, reader=reader)
+    sources = open_sources(voices, reader=reader)
+    count = max(COUNT, sum(len(source.names()) for source in sources))  # each voice says it once at least
+    say_phrases(cleaned, data, sources, count=count, seed=seed, reader=reader)
     return names
 
 
