@@ -88,6 +88,8 @@ drawn = Sequences(tracks, tracks, student, lessons)
 x, y, r = drawn.draw(rng, plain=True)
 out = Path(sys.argv[1])
 model, reached = teach(student, tracks, tracks, tracks, lessons, out)
+more = Lessons(steps=1, batch=8, rows=8, look_every=1, learning_rate=1e-9, noisy=0.0, gain_db=(-0.1, 0.1))
+_, again = teach(student, tracks, tracks, tracks, more, out / "again", start=out / "best.weights.h5")
 data = convert(student.streaming(model))
 held = frames[:400].astype(np.float32)
 whole = np.asarray(model(held[np.newaxis, (400 - student.context_frames) % 8 :]))[0]
@@ -105,6 +107,7 @@ facts = {
     "frames": student.context_frames + 8 * 7,
     "spread": [float(y[r > 0].mean()), float(y[r > 0].std())],
     "reached": reached,
+    "again": again,
     "errors": [line.split(",")[3] for line in (out / "history.csv").read_text().splitlines()[1:]],
     "differences": differences,
     "moves": float(np.ptp(whole)),
@@ -128,6 +131,7 @@ def test_a_student_learns_and_streams_what_it_learned(tmp_path: Path) -> None:
     assert len(facts["errors"]) == 3
     assert float(facts["errors"][-1]) < 0.6 * float(facts["errors"][0])
     assert facts["reached"]["explained"] > 0.3
+    assert facts["again"]["unseen_error"] == pytest.approx(facts["reached"]["unseen_error"], rel=0.1)  # it went on
     assert facts["moves"] > 0.5
     assert max(facts["differences"].values()) < 1e-4
 

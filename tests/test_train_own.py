@@ -261,15 +261,14 @@ def test_background_in_which_the_word_is_said_teaches_nothing_about_it(bank: Ban
     rng = np.random.default_rng(4)
     there = np.concatenate([tones(rng, 500, 2_000) for _ in range(8)])
     held = [BANDS.embed(there) for _ in range(FOLDS)]
-    length = np.concatenate((bank.length, [len(h) for h in held]))
-    more = {
-        "embeddings": np.concatenate((bank.embeddings, *held)),
-        "length": length,
-        "kind": np.append(bank.kind, [0] * FOLDS),
-        "fold": np.append(bank.fold, range(FOLDS)),
-    }
+    unmarked = replace(
+        bank,
+        embeddings=np.concatenate((bank.embeddings, *held)),
+        length=np.append(bank.length, [len(h) for h in held]),
+        kind=np.append(bank.kind, [0] * FOLDS),
+        fold=np.append(bank.fold, range(FOLDS)),
+    )
     said = (*[frozenset[str]()] * len(bank.length), *[frozenset({"low", "high"})] * FOLDS)
-    unmarked = replace(bank, **more)
     recordings = {"low_high": clips(rng, 10, 500, 2_000)}
 
     knowing = fit_words(recordings, BANDS, replace(unmarked, said=said), settings=QUICK).words["low_high"]

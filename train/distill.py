@@ -113,17 +113,26 @@ class Sequences:
 
 
 def teach(
-    student: Student, tracks: Tracks, noise: Tracks, validation: Tracks, lessons: Lessons, folder: Path
+    student: Student,
+    tracks: Tracks,
+    noise: Tracks,
+    validation: Tracks,
+    lessons: Lessons,
+    folder: Path,
+    *,
+    start: Path | None = None,
 ) -> tuple[keras.Model, dict[str, float]]:
     """Teach; the best weights and `history.csv` go into `folder`. Return the model, and what it reached.
 
-    What was taught to the end, maybe by another engine, is not taught again.
+    What was taught to the end, maybe by another engine, is not taught again. `start` are weights to go on from.
     """
     keras.utils.set_random_seed(lessons.seed)
     model = student.build(None, tracks.frames.shape[1], tracks.embeddings.shape[1])
     if (before := _reached(folder, lessons)) is not None:
         model.load_weights(folder / "best.weights.h5")
         return model, {"unseen_error": before, "explained": 1.0 - before}
+    if start is not None:
+        model.load_weights(start)
     sequences = Sequences(tracks, noise, student, lessons)
     looks = Sequences(validation, noise, student, lessons)
     looks.mean, looks.scale = sequences.mean, sequences.scale

@@ -26,6 +26,9 @@ EXAMPLE = """example:
       --without alexa computer --out runs/models/student"""
 
 
+_RATE_GOING_ON = 7e-4  # what was learned is not thrown about
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Say what the step takes."""
     parser.add_argument("--out", type=Path, required=True, help="folder to write the student into")
@@ -35,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without", nargs="+", default=[], metavar="WORD", help="words that it must not have heard")
     parser.add_argument("--teacher", default="google-speech-embedding", help="backbone (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="of learning (default: 12000)")
+    parser.add_argument("--start", type=Path, help="weights of a student to go on from (NAME.weights.h5)")
+    parser.add_argument("--rate", type=float, help="highest learning rate (default: 0.002; with --start 0.0007)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, help="where the run keeps its state (default: runs/NAME of --out)")
     parser.add_argument("--force", action="store_true", help="replace an existing student")
@@ -44,15 +49,17 @@ def run(args: argparse.Namespace) -> int:
     """Hear, teach, write."""
     if args.out.exists() and not args.force:
         raise BadInputError(f"{args.out} exists; give another name, or --force to replace it")
+    if args.start and not args.start.is_file():
+        raise BadInputError(f"there are no weights {args.start}; give a .weights.h5 of an earlier run")
     if not (args.speech or args.words):
         raise BadInputError("nothing to learn from; give --speech or --words")
-    from train.distill import Lessons, teach
+    from train.distill import teach
     from train.networks.student import Student
     from train.written import typed, write_json
 
     work = args.work or Path("runs") / args.out.name
     work.mkdir(parents=True, exist_ok=True)
-    lessons = Lessons(seed=args.seed, **({"steps": args.steps} if args.steps else {}))
+    lessons = _lessons(args)
     rows, noise = _rows(args)
     training, validation, sounds = (
         _material(work, name, some, args)
@@ -63,13 +70,14 @@ def run(args: argparse.Namespace) -> int:
         )
     )
     student = Student()
-    _, reached = teach(student, training, sounds, validation, lessons, work)
+    _, reached = teach(student, training, sounds, validation, lessons, work, start=args.start)
     about: dict[str, Any] = {
         "command": typed(),
         "teacher": args.teacher,
         "lessons": dataclasses.asdict(lessons),
         "hours": {name: round(_hours(t), 2) for name, t in (("training", training), ("validation", validation))},
         "without": args.without,
+        "start": _sha256(args.start) if args.start else "",
         "reached": reached,
     }
     write_json(work / "student.json", about)
@@ -77,6 +85,17 @@ def run(args: argparse.Namespace) -> int:
         print(f"taught: {reached['explained']:.1%} of the variance; run the same command where TensorFlow is installed")
         return 0
     return _export(args, work, student, training, about)
+
+
+def _lessons(args: argparse.Namespace) -> Any:
+    from train.distill import Lessons
+
+    given = {"steps": args.steps, "learning_rate": args.rate or (_RATE_GOING_ON if args.start else None)}
+    return Lessons(seed=args.seed, **{name: value for name, value in given.items() if value})
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _rows(args: argparse.Namespace) -> tuple[list[Row], list[Row]]:
