@@ -322,8 +322,10 @@ def test_recall_and_what_more_recordings_bring() -> None:
     told = heard.recall(0.0)
     assert (told["found"], told["of"]) == (3, 4)
     assert told["low"] < 0.75 < told["high"]
-    assert more_recordings(0.2, 0.1, 10) == {"20": pytest.approx(0.05), "40": pytest.approx(0.025)}
-    assert more_recordings(0.1, 0.1, 10)["40"] == pytest.approx(0.1)
+    halved = more_recordings(0.2, 0.1, 10)  # half as much with twice the recordings, and the usual tells a little less
+    assert halved == {"20": pytest.approx(0.1 * 2**-0.85), "40": pytest.approx(0.1 * 4**-0.85)}
+    assert 0.05 < more_recordings(0.1, 0.1, 10)["40"] < 0.1  # half said nothing; the usual still does
+    assert more_recordings(0.05, 0.1, 10)["40"] == pytest.approx(0.1, rel=0.2)  # fewer missed with half: no promise
 
 
 def test_whole_sessions_are_left_out_where_there_are_enough() -> None:

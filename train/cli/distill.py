@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--without", nargs="+", default=[], metavar="WORD", help="words that it must not have heard")
     parser.add_argument("--teacher", default="google-speech-embedding", help="backbone (default: %(default)s)")
     parser.add_argument("--steps", type=int, help="of learning (default: 12000)")
+    parser.add_argument("--batch", type=int, help="sequences of a step (default: 48)")
     parser.add_argument("--start", type=Path, help="weights of a student to go on from (NAME.weights.h5)")
     parser.add_argument("--rate", type=float, help="highest learning rate (default: 0.002; with --start 0.0007)")
     parser.add_argument("--seed", type=int, default=0)
@@ -90,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 def _lessons(args: argparse.Namespace) -> Any:
     from train.distill import Lessons
 
-    given = {"steps": args.steps, "learning_rate": args.rate or (_RATE_GOING_ON if args.start else None)}
+    given = {"steps": args.steps, "batch": args.batch, "learning_rate": args.rate or (_RATE_GOING_ON if args.start else None)}
     return Lessons(seed=args.seed, **{name: value for name, value in given.items() if value})
 
 

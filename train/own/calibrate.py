@@ -18,6 +18,7 @@ from train.metrics import rate_limits, share_limits
 
 _IN_TAIL: Final = 40  # peaks that the tail is fitted to
 _FEWEST: Final = 5
+_USUAL_STEEPNESS: Final = 0.7  # from 10 to 30 recordings of phrases that were tried (`train trial`)
 _RAREST_PER_H: Final = 0.02  # nothing rarer than that is promised
 
 
@@ -83,7 +84,9 @@ class Heard:
 def more_recordings(half: float, whole: float, clips: int) -> dict[str, float]:
     """Expected share of misses with two and four times the recordings, where misses fall as a power of their number.
 
-    half, whole : share missed after half of the recordings, and after all
+    half, whole : share missed after half of the recordings, and after all; so few say little, so the usual power
+        counts as much as what they say
     """
-    steepness = float(np.clip(np.log2(max(half, 1e-4) / max(whole, 1e-4)), 0.0, 1.0))
+    measured = np.log2(max(half, 1e-4) / max(whole, 1e-4))
+    steepness = float(np.clip((measured + _USUAL_STEEPNESS) / 2.0, 0.0, 1.0))
     return {str(clips * times): whole * times**-steepness for times in (2, 4)}
