@@ -91,7 +91,8 @@ def run(args: argparse.Namespace) -> int:
 def _lessons(args: argparse.Namespace) -> Any:
     from train.distill import Lessons
 
-    given = {"steps": args.steps, "batch": args.batch, "learning_rate": args.rate or (_RATE_GOING_ON if args.start else None)}
+    rate = args.rate or (_RATE_GOING_ON if args.start else None)
+    given = {"steps": args.steps, "batch": args.batch, "learning_rate": rate}
     return Lessons(seed=args.seed, **{name: value for name, value in given.items() if value})
 
 
