@@ -14,14 +14,13 @@ from typing import Any, Final
 import numpy as np
 
 from spotter.arrays import Floats
-from spotter.backbone import STUDENT, Backbone
+from spotter.backbone import Backbone
 from spotter.errors import BadInputError
 from spotter.settings import SAMPLE_RATE, UNKNOWN
 from train.data import spoken_words
 from train.own.bank import FOLDS, KINDS, Bank
 from train.own.calibrate import more_recordings
 from train.own.clips import Clip
-from train.own.head import HeadFit
 from train.own.material import Material, MaterialPlan, gather
 from train.own.windows import Line
 from train.own.word import Judged, WordFit, cross_fit, fit
@@ -109,7 +108,7 @@ def fit_words(
     BadInputError
         Too few recordings, one that holds only silence or something too long, or another backbone's bank.
     """
-    settings = settings or OwnWords(word=_word_fit(backbone), target_fa_per_hour=target_fa_per_hour, seed=seed)
+    settings = settings or OwnWords(target_fa_per_hour=target_fa_per_hour, seed=seed)
     _check(recordings, backbone, bank, settings)
     began = time.monotonic()
     say = progress or _say_nothing
@@ -143,11 +142,6 @@ def fit_words(
         words[word] = _report(own, judged, half, threshold, settings)
         words[word]["said_in_background"] = len(bank.length) - len(beside.length)
     return Fitted(_head(lines), dict.fromkeys(lines, 0.5), words, time.monotonic() - began)
-
-
-def _word_fit(backbone: Backbone) -> WordFit:
-    """The student tells words apart less sharply: a strong penalty costs it recall (tried on two phrases)."""
-    return WordFit(head=HeadFit(penalty=1e-3)) if backbone.name == STUDENT else WordFit()
 
 
 def _say_nothing(_what: str, _done: int, _of: int) -> None:
