@@ -32,6 +32,7 @@ PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 STAMP = VENV / "spotter.json"  # what was installed, so that the next start need not ask pip
 AUDIO = ["libportaudio2"]
 VIRTUAL_MIC = [*AUDIO, "libasound2-plugins", "pulseaudio", "pulseaudio-utils"]
+COMPANIONS = ["chromium", "mosquitto", "systemd"]  # a browser, a broker, and what checks units
 
 
 def main(arguments: list[str]) -> int:
@@ -42,6 +43,7 @@ def main(arguments: list[str]) -> int:
     install(["test", *train_extra()] if testing else [])
     if sys.platform == "linux" and testing:
         install_debian([name for name in VIRTUAL_MIC if not debian_has(name)], "the tests with a virtual microphone")
+        install_debian([name for name in COMPANIONS if not debian_has(name)], "the tests of page, MQTT and units")
     elif sys.platform == "linux" and not has_portaudio():
         install_debian(AUDIO, "the microphone")
     if testing:

@@ -9,19 +9,31 @@ from spotter.settings import SAMPLE_RATE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Detection:
-    """A keyword was heard."""
+class _Timed:
+    """Something at a moment of the stream.
 
-    keyword: str
-    score: float  # smoothed, 0..1
-    time_sample: int  # when it was decided: first sample after the deciding window
-    start_sample: int  # estimate of the word's first sample
-    end_sample: int  # estimate of the first sample after the word
+    Attributes
+    ----------
+    time_sample : int
+        Which moment; each kind says it.
+    """
+
+    time_sample: int
 
     @property
     def time(self) -> float:
-        """When it was decided, in seconds of stream time."""
+        """The moment, in seconds of stream time."""
         return self.time_sample / SAMPLE_RATE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection(_Timed):
+    """A keyword was heard; its time is the first sample after the window that decided."""
+
+    keyword: str
+    score: float  # smoothed, 0..1
+    start_sample: int  # estimate of the word's first sample
+    end_sample: int  # estimate of the first sample after the word
 
     @property
     def start(self) -> float:
@@ -46,18 +58,12 @@ class Detection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """Audio is missing; nothing that was heard mixes both sides."""
+class Gap(_Timed):
+    """Audio is missing up to its time; nothing that was heard mixes both sides."""
 
-    time_sample: int  # first sample after the gap
     samples: int  # how much is missing, at 16 kHz
     # The reader was late; the sound system lost it; there was no device; NaN or infinite.
     reason: str  # "overflow", "driver", "device" or "invalid"
-
-    @property
-    def time(self) -> float:
-        """Where the stream goes on, in seconds of stream time."""
-        return self.time_sample / SAMPLE_RATE
 
     @property
     def seconds(self) -> float:
@@ -70,17 +76,14 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Skipped:
-    """The machine was too slow: windows were left out so that listening is up to date again; no audio was lost."""
+class Skipped(_Timed):
+    """The machine was too slow: windows were left out so that listening is up to date again; no audio was lost.
 
-    time_sample: int  # end of the last window that was left out
+    Its time is the end of the last of them.
+    """
+
     windows: int
     samples: int  # of stream time in which nothing was decided
-
-    @property
-    def time(self) -> float:
-        """Up to where windows were left out, in seconds of stream time."""
-        return self.time_sample / SAMPLE_RATE
 
     @property
     def seconds(self) -> float:
@@ -98,17 +101,11 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceLost:
-    """No audio comes from the device any more, or there is none yet; a `DeviceBack` follows when it comes."""
+class DeviceLost(_Timed):
+    """No audio comes from the device since its time, or there is none yet; a `DeviceBack` follows when it comes."""
 
-    time_sample: int  # where the stream stopped
     device: str  # its name
     reason: str
-
-    @property
-    def time(self) -> float:
-        """Where the stream stopped, in seconds of stream time."""
-        return self.time_sample / SAMPLE_RATE
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -116,17 +113,11 @@ class DeviceLost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceBack:
-    """Audio comes again; what was missed, if anything, is the `Gap` that follows."""
+class DeviceBack(_Timed):
+    """Audio comes again from its time on; what was missed, if anything, is the `Gap` that follows."""
 
-    time_sample: int  # where the stream goes on
     device: str  # its name; another than before where the system's default has changed
     reason: str  # "opened" (anew), or "resumed" (it had only paused, nothing is missing)
-
-    @property
-    def time(self) -> float:
-        """Where the stream goes on, in seconds of stream time."""
-        return self.time_sample / SAMPLE_RATE
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""
@@ -134,17 +125,14 @@ class DeviceBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """What comes cannot be the sound of a working microphone, or can again; each finding is said once."""
+class Health(_Timed):
+    """What comes cannot be the sound of a working microphone, or can again; each finding is said once.
 
-    time_sample: int  # end of the second in which it was found
+    Its time is the end of the second in which it was found.
+    """
+
     finding: str  # "zeros", "too_low", "offset", "clipping", "hum", or "ok": it is over
     message: str  # the likely cause, and what to do
-
-    @property
-    def time(self) -> float:
-        """When it was found, in seconds of stream time."""
-        return self.time_sample / SAMPLE_RATE
 
     def as_dict(self) -> dict[str, Any]:
         """Return what `--json` prints."""

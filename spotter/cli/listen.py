@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.cli import explain, keeping
-from spotter.cli.common import Parser, guarded, say, tell, version, writing
+from spotter.cli import explain, keeping, outlets
+from spotter.cli.common import Parser, guarded, say, version
 from spotter.cli.logs import LEVELS, logged
+from spotter.cli.session import Session, length_s
 
 if TYPE_CHECKING:
-    from spotter.cli.explaining import Explaining, Output
-    from spotter.events import Event
     from spotter.explain import Moment
-    from spotter.listener import Listener
     from spotter.sources import LiveSource, Source
 
 DEMO: Final = Path(__file__).parents[1] / "data" / "demo.flac"
@@ -94,6 +87,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--hop", type=float, metavar="MS", help="milliseconds between decisions (default: about 100)")
     explain.add_arguments(parser)
     keeping.add_arguments(parser)
+    outlets.add_arguments(parser)
     parser.add_argument("--log-level", choices=LEVELS, default="warning", help="default: %(default)s")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.add_argument("--list-devices", action="store_true", help="print the microphones and end")
@@ -137,7 +131,7 @@ def _listen(options: argparse.Namespace, used: list[Source | LiveSource]) -> int
     return _session(options, AudioFile(DEMO), wanted).run(options)
 
 
-def _session(options: argparse.Namespace, source: Source | LiveSource | None, wanted: explain.Wanted) -> _Session:
+def _session(options: argparse.Namespace, source: Source | LiveSource | None, wanted: explain.Wanted) -> Session:
     from spotter.listener import Listener
     from spotter.model import Model
     from spotter.settings import with_threshold
@@ -156,18 +150,20 @@ def _session(options: argparse.Namespace, source: Source | LiveSource | None, wa
         wait=options.wait,
         once=options.once,
     )
-    session = _Session(listener, keeping.Keeping(options, listener, model))
+    session = Session(listener, keeping.Keeping(options, listener, model))
+    session.outlets = outlets.wanted(options, model)
     shown: list[Callable[[Moment], object]] = []
     if wanted:
         from spotter.cli.explaining import Explaining
         from spotter.pipeline import hop_for
 
         hop_samples = hop_for(model, options.hop)
-        length_s = _length_s(source, options)
-        session.explaining = Explaining(wanted, model, decoder, hop_samples, length_s, options.channel)
+
+        session.explaining = Explaining(wanted, model, decoder, hop_samples, length_s(source, options), options.channel)
         shown.append(session.explaining.see)
     if session.kept.saver:
         shown.append(session.kept.saver.see)
+    shown += [see for outlet in session.outlets if (see := getattr(outlet, "see", None)) is not None]
     if shown:
         listener.explain = shown[0] if len(shown) == 1 else lambda moment: [see(moment) for see in shown]
     return session
@@ -227,160 +223,3 @@ def thresholds(texts: Sequence[str]) -> tuple[float | None, dict[str, float]]:
         else:
             for_all = value
     return for_all, for_words
-
-
-@dataclass
-class _Session:
-    """One run of the command, and what it counts."""
-
-    listener: Listener
-    kept: keeping.Keeping
-    explaining: Explaining | None = None
-    gaps: int = 0
-    invalid_samples: int = 0
-    invalid_places: int = 0
-    invalid_first_s: float = 0.0
-
-    def run(self, options: argparse.Namespace) -> int:
-        from spotter.errors import BadInputError
-
-        listener = self.listener
-        with _signals(listener):
-            try:
-                listener.start(options.seconds)
-            except BaseException:
-                self.kept.give_up()
-                raise
-            source = listener.source
-            if listener.waiting:
-                tell(f"waiting for {source.name}, hop {listener.hop_used_ms:g} ms; Ctrl-C ends")
-            else:
-                tell(
-                    f"listening to {source.name} ({source.sample_rate} Hz, {source.channels} ch), "
-                    f"hop {listener.hop_used_ms:g} ms; Ctrl-C ends"
-                )
-            wanted = True
-            try:
-                with self._output(options) as output:
-                    self._follow(output)
-            except BrokenPipeError:
-                wanted = False  # nobody listens any more: a quiet end
-                raise
-            finally:
-                self.kept.stopping()
-                try:
-                    listener.stop()
-                finally:
-                    self.kept.end()
-                    if wanted:
-                        self._say_counts()
-        if self.explaining and listener.spotter:
-            self.explaining.end(source, listener.spotter.position / 16_000)
-        if self.invalid_places:
-            places = "1 place" if self.invalid_places == 1 else f"{self.invalid_places} places"
-            raise BadInputError(
-                f"{source.name}: {self.invalid_samples} samples (at 16 kHz) in {places}, the first at "
-                f"{self.invalid_first_s:.4f} s, are NaN or infinite; they were left out, repair the recording"
-            )
-        return 0
-
-    def _follow(self, output: Output) -> None:
-        """Show events until the end."""
-        listener = self.listener
-        for event in listener.events(output.tick_s):
-            if event is not None:
-                self._count(event)
-                with writing():
-                    output.show(event)
-            if listener.spotter:
-                self.kept.look(listener.spotter, self.gaps)
-                with writing():
-                    output.tick(listener.spotter)
-        if listener.spotter:  # what came after the last event: a file ends at 100%
-            with writing():
-                output.tick(listener.spotter)
-        with writing():
-            output.rest()
-
-    def _output(self, options: argparse.Namespace) -> Output:
-        output = _output(self.listener, options)
-        if self.explaining:
-            return self.explaining.among(output)
-        return output
-
-    def _count(self, event: Event) -> None:
-        from spotter.events import Gap
-
-        if not isinstance(event, Gap):
-            return
-        self.gaps += 1
-        if event.reason == "invalid":
-            if not self.invalid_places:
-                self.invalid_first_s = event.time - event.seconds
-            self.invalid_places += 1
-            self.invalid_samples += event.samples
-
-    def _say_counts(self) -> None:
-        from spotter.running import is_live
-
-        spotter = self.listener.spotter
-        if spotter is None:
-            return
-        overflows = spotter.overflows + getattr(self.listener.source, "overflow_flags", 0)
-        heard = spotter.position - spotter.lost_samples
-        live = ""
-        if is_live(self.listener.source):
-            live = f", skipped: {spotter.skipped_windows} ({spotter.skipped_samples / 16_000:.2f} s), "
-            live += f"latest: {self.listener.most_behind_s:.2f} s"
-        tell(
-            f"windows: {spotter.windows}, detections: {spotter.detections}, overflows: {overflows}, "
-            f"gaps: {self.gaps} ({spotter.lost_samples / 16_000:.2f} s), heard: {heard / 16_000:.2f} s{live}"
-        )
-
-
-def _output(listener: Listener, options: argparse.Namespace) -> Output:
-    from spotter.running import is_live
-
-    source = listener.source
-    live = is_live(source)
-    if options.json or not sys.stdout.isatty():
-        from spotter.cli.lines import Lines
-
-        return Lines(as_json=options.json, time_of_day=listener.time_of_day if live else None)
-    from spotter.cli.terminal import FileView, LiveView
-
-    if live:
-        return LiveView()
-    return FileView(Path(source.name).name, _length_s(source, options))
-
-
-def _length_s(source: Source | LiveSource | None, options: argparse.Namespace) -> float | None:
-    """Return how much there is to hear, where that is known."""
-    frames = getattr(source, "frames", None)
-    length_s: float | None = frames / source.sample_rate if source and frames else None
-    if options.seconds is not None:
-        length_s = min(options.seconds, length_s or options.seconds)
-    return length_s
-
-
-@contextmanager
-def _signals(listener: Listener) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end listening, so that nothing heard is lost; a second one ends the command."""
-    stopped = False
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        nonlocal stopped
-        if stopped or not listener.running:
-            raise KeyboardInterrupt
-        stopped = True
-        listener.stop(wait=False)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
