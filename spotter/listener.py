@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from spotter.explain import Moment
-    from spotter.pipeline import Network, Spotter
+    from spotter.judge import Network
+    from spotter.pipeline import Spotter
     from spotter.reopening import Keeper
     from spotter.settings import DecoderConfig
     from spotter.sources import LiveSource, Source
@@ -104,10 +105,7 @@ class Listener:
         # Is told everything that comes, so as to keep it; set it before `start`.
         self.tape: Tape | None = None
         self._by_keyword: dict[str, list[Callable[[Detection], object]]] = {}
-        self._on_gap: list[Callable[[Gap], object]] = []
-        self._on_skipped: list[Callable[[Skipped], object]] = []
-        self._on_health: list[Callable[[Health], object]] = []
-        self._on_device: list[Callable[[DeviceLost | DeviceBack], object]] = []
+        self._by_kind: dict[type, list[Callable[[Any], object]]] = {}
         self._run: Run | None = None
         self._starting = threading.Lock()
 
@@ -151,22 +149,23 @@ class Listener:
 
     def on_gap(self, call: _OnGap) -> _OnGap:
         """Have a function called with every `Gap`, that is, when audio was lost."""
-        self._on_gap.append(call)
+        self._by_kind.setdefault(Gap, []).append(call)
         return call
 
     def on_skipped(self, call: _OnSkipped) -> _OnSkipped:
         """Have a function called with every `Skipped`, that is, when the machine was too slow for the model."""
-        self._on_skipped.append(call)
+        self._by_kind.setdefault(Skipped, []).append(call)
         return call
 
     def on_health(self, call: _OnHealth) -> _OnHealth:
         """Have a function called with every `Health`: no working microphone sounds like this, or it does again."""
-        self._on_health.append(call)
+        self._by_kind.setdefault(Health, []).append(call)
         return call
 
     def on_device(self, call: _OnDevice) -> _OnDevice:
         """Have a function called with every `DeviceLost` and `DeviceBack`: the microphone has gone, or is back."""
-        self._on_device.append(call)
+        for kind in (DeviceLost, DeviceBack):
+            self._by_kind.setdefault(kind, []).append(call)
         return call
 
     @property
@@ -302,11 +301,7 @@ class Listener:
     def _calls_for(self, event: Event) -> Iterable[Callable[[Any], object]]:
         if isinstance(event, Detection):
             return self._by_keyword.get(event.keyword, ())
-        if isinstance(event, Gap):
-            return self._on_gap
-        if isinstance(event, Health):
-            return self._on_health
-        return self._on_skipped if isinstance(event, Skipped) else self._on_device
+        return self._by_kind.get(type(event), ())
 
 
 def _opened(model: str | Path | Network) -> Network:

@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from spotter.arrays import Floats
-from spotter.decoder import Decoder
 from spotter.errors import BadInputError
-from spotter.events import Detection, Event, Gap, Health, Skipped
+from spotter.events import Event, Gap
 from spotter.explain import Moment
 from spotter.health import HealthMonitor
+from spotter.judge import Judge, Network
 from spotter.resample import Resampler
 from spotter.ring import Lost, Ring
-from spotter.settings import SAMPLE_RATE, DecoderConfig, FrontendConfig
-from spotter.span import word_span
+from spotter.settings import SAMPLE_RATE, DecoderConfig
 from spotter.tape import Tape
-from spotter.windows import Stretch, Window, Windows
+from spotter.windows import Window
 
 RING_S = 8.0  # how far the reader may fall behind the writer before audio is lost
 _LONGEST_HOP_MS = 1_000
 _USUAL_HOP_MS = 100.0
 _LOUDEST = 1e6  # full scale is 1
 _TAIL_S = 0.6  # of silence after a recording, so that a word at its very end is decided
-
-
-class Scorer(Protocol):
-    """One stream's state of a network."""
-
-    def score(self, frames: Floats, new: int) -> Floats:
-        """Scores, shape (labels,), of the window that ends now; `new` frames came since the last call."""
-
-    def reset(self) -> None:
-        """Be as new."""
-
-
-@runtime_checkable
-class ManyScorer(Scorer, Protocol):
-    """One that can also work through many windows in one call."""
-
-    def score_hops(self, frames: Floats, hops: int) -> Floats:
-        """Scores, shape (hops, labels), of the windows of so many hops, whose frames are the last."""
-
-
-class Network(Protocol):
-    """What the pipeline wants of a model."""
-
-    labels: tuple[str, ...]
-    keywords: tuple[str, ...]
-    frontend: FrontendConfig
-    decoder: DecoderConfig
-    context: int
-    step: int
-
-    def scorer(self, hop_samples: int) -> Scorer:
-        """Make the state for one stream."""
 
 
 class Spotter:
@@ -90,13 +55,11 @@ class Spotter:
 
     Attributes
     ----------
-    too_late : callable, optional
-        Is told before windows are judged how many seconds of audio wait after them, and says whether to leave
-        these out; `spotter.overload.Overload` is one. All audio is taken in all the same.
+    judge : Judge
+        What cuts and judges the windows; its `too_late` and `left_out` say which of them to leave out. All audio is
+        taken in all the same.
     health : HealthMonitor, optional
         Finds what cannot be the sound of a working microphone; `Health` events come, and nothing else changes.
-    tape : Tape, optional
-        Is told everything that is read; `spotter.record.Recorder` is one.
     """
 
     def __init__(
@@ -117,40 +80,24 @@ class Spotter:
         self.hop_samples = hop_for(model, hop_ms)
         self._rate = sample_rate
         self._padded = padded
-        self._tap = tap
-        self._explain = explain
-        self.too_late: Callable[[float], bool] | None = None
         self.health: HealthMonitor | None = None
-        self.tape: Tape | None = None
         self._channel = channel
         self._resampler = Resampler(sample_rate, channels, channel)  # also says what is wrong with rate or channels
         self.ring = Ring(int(sample_rate * ring_seconds), channels)
-        self._windows = Windows(model.frontend, model.context, self.hop_samples)
-        self._scorer = model.scorer(self.hop_samples)
-        self._many = self._scorer if isinstance(self._scorer, ManyScorer) else None
-        self._decoder = Decoder(model.labels, model.keywords, decoder or model.decoder, self.hop_samples)
-        self.scores = np.zeros(len(model.labels), np.float32)
+        self.judge = Judge(model, decoder or model.decoder, self.hop_samples, self._waiting_s, tap=tap, explain=explain)
         self._start()
 
     def _start(self) -> None:
-        self.windows = 0  # judged so far
-        self.detections = 0
         self.lost_samples = 0  # at 16 kHz
-        self.skipped_windows = 0  # left out since it was too late for them
-        self.skipped_samples = 0  # of stream time, at 16 kHz
-        self.level_dbfs = -120.0  # of the last hop
-        self.scores[:] = 0.0  # of the last window
         self._working: Iterator[Event] | None = None  # what `events` is in the middle of
         self._origin = 0  # where the stream of the present device began, at 16 kHz
         self._device_frames = 0  # read of it so far, lost ones included
         self._earlier_overflows = 0  # of the rings before this one
         self._gap_from: int | None = None  # where a gap began that is not reported yet
         self._reason = ""
-        self._skipping: tuple[int, int] | None = None  # windows left out just now, and the end of the last
         self._fresh = True  # nothing came in this segment
         self._begun = False  # nothing came at all
-        self._found: deque[Health] = deque()  # not reported yet
-        self._windows.begin(0)
+        self.judge.begin(0)
 
     @property
     def position(self) -> int:
@@ -163,9 +110,52 @@ class Spotter:
         return self._earlier_overflows + self.ring.overflows
 
     @property
+    def windows(self) -> int:
+        """How many were judged so far."""
+        return self.judge.windows
+
+    @property
+    def detections(self) -> int:
+        """How many there were so far."""
+        return self.judge.detections
+
+    @property
+    def skipped_windows(self) -> int:
+        """How many were left out since it was too late for them."""
+        return self.judge.skipped_windows
+
+    @property
+    def skipped_samples(self) -> int:
+        """In how much of the stream nothing was decided for that, at 16 kHz."""
+        return self.judge.skipped_samples
+
+    @property
+    def level_dbfs(self) -> float:
+        """Root mean square of the last hop."""
+        return self.judge.level_dbfs
+
+    @property
+    def scores(self) -> Floats:
+        """Scores of the last window, shape (labels,)."""
+        return self.judge.scores
+
+    @property
     def smoothed(self) -> Floats:
         """Smoothed scores of the last window, shape (labels,)."""
-        return self._decoder.smoothed
+        return self.judge.smoothed
+
+    @property
+    def tape(self) -> Tape | None:
+        """Is told everything that is read; `spotter.record.Recorder` is one."""
+        return self.judge.tape
+
+    @tape.setter
+    def tape(self, tape: Tape | None) -> None:
+        self.judge.tape = tape
+
+    def _waiting_s(self, end_sample: int) -> float:
+        """How many seconds of audio wait after a position of the stream."""
+        return self.ring.waiting / self._rate + (self.position - end_sample) / SAMPLE_RATE
 
     def write(self, block: Floats) -> None:
         """Store a block, shape (frames,) or (frames, channels); only copies, the audio callback may call it."""
@@ -232,12 +222,11 @@ class Spotter:
     def _end(self) -> Iterator[Event]:
         begun = not self._fresh
         if begun and self._gap_from is None:
-            yield from self._judge(self._resampler.finish())
+            yield from self.judge.hear(self._resampler.finish())
         if begun and self._padded:
             tail = round(_TAIL_S * SAMPLE_RATE) + self.hop_samples
-            yield from self._judge(np.zeros(tail, np.float32))
-        yield from self._skipped()
-        yield from self._due()
+            yield from self.judge.hear(np.zeros(tail, np.float32))
+        yield from self.judge.pause()
         if self._gap_from is not None:
             yield self._gap()
 
@@ -245,8 +234,7 @@ class Spotter:
         """Be as new; while nothing is being written."""
         self.ring.reset()
         self._resampler.reset()
-        self._scorer.reset()
-        self._decoder.reset()
+        self.judge.reset()
         if self.health is not None:
             self.health.reset()
         self._start()
@@ -259,8 +247,8 @@ class Spotter:
         self._device_frames += len(frames)
         samples = self._resampler.push(frames)
         if self.health is not None:
-            self._found.extend(self.health.hear(samples))
-        yield from self._judge(samples)
+            self.judge.found.extend(self.health.hear(samples))
+        yield from self.judge.hear(samples)
 
     def _hear_usable(self, frames: Floats) -> Iterator[Event]:
         """NaN, infinite and absurdly large samples are no sound: a gap is in their place."""
@@ -276,9 +264,9 @@ class Spotter:
         """Before a padded recording lies as much silence as a window needs."""
         self._fresh = False
         if self._padded and not self._begun:
-            context = self._windows.context_samples
-            self._windows.begin(self.position - context)
-            yield from self._judge(np.zeros(context, np.float32))
+            context = self.judge.context_samples
+            self.judge.begin(self.position - context)
+            yield from self.judge.hear(np.zeros(context, np.float32))
         self._begun = True
 
     def _lose(self, frames: int, reason: str) -> Iterator[Event]:
@@ -288,9 +276,8 @@ class Spotter:
 
     def _break_off(self, reason: str) -> Iterator[Event]:
         if self._gap_from is None and not self._fresh:
-            yield from self._judge(self._resampler.finish())
-            yield from self._skipped()
-            yield from self._due()
+            yield from self.judge.hear(self._resampler.finish())
+            yield from self.judge.pause()
         if self._gap_from is not None and reason != self._reason:
             yield self._gap()
         if self._gap_from is None:
@@ -303,99 +290,12 @@ class Spotter:
         gap = Gap(time_sample=self.position, samples=samples, reason=self._reason)
         self.lost_samples += samples
         self._gap_from, self._reason = None, ""
-        self._windows.begin(self.position)
         self._resampler.reset()
-        self._scorer.reset()
-        self._decoder.gap()
+        self.judge.begin_after_gap(self.position)
         if self.health is not None:
             self.health.begin(self.position)
         self._fresh = True
         return gap
-
-    def _judge(self, samples: Floats) -> Iterator[Event]:
-        for stretch in self._windows.stretches(samples):
-            if self.too_late is not None and self._leaves_out(stretch, self.too_late):
-                continue
-            anew = self._skipping is not None
-            if anew:
-                yield from self._skipped()
-            for number, scores in enumerate(self._scores(stretch, anew=anew)):
-                self.scores[:] = scores
-                self.level_dbfs = stretch.levels_dbfs[number]
-                self.windows += 1
-                if self._tap is not None:
-                    self._tap(stretch.window(number), self.scores)
-                end = stretch.end_sample + number * stretch.hop_samples
-                if self._found:
-                    yield from self._due(end)
-                loudest, floor = stretch.loudest_dbfs[number], stretch.floor_dbfs[number]
-                heard = self._decoder.step(self.scores, end, loudest, floor)
-                if self._explain is not None:
-                    self._explain(self._moment(end, loudest))
-                for fired in heard:
-                    self.detections += 1
-                    yield self._detection(fired.keyword, fired.score, stretch.window(number))
-
-    def _due(self, end_sample: float = float("inf")) -> Iterator[Health]:
-        """Yield what was found of the sound up to a position, so that events come in the order of their times."""
-        while self._found and self._found[0].time_sample <= end_sample:
-            yield self._found.popleft()
-
-    def _leaves_out(self, stretch: Stretch, too_late: Callable[[float], bool]) -> bool:
-        end = stretch.end_sample + (len(stretch) - 1) * stretch.hop_samples
-        waiting = self.ring.waiting / self._rate + (self.position - end) / SAMPLE_RATE
-        if not too_late(waiting):
-            return False
-        count = self._skipping[0] if self._skipping else 0
-        self._skipping = count + len(stretch), end
-        self.level_dbfs = stretch.levels_dbfs[-1]
-        return True
-
-    def _skipped(self) -> Iterator[Skipped]:
-        """Report the windows that were left out, all together; the decoder forgets as after a gap."""
-        if self._skipping is None:
-            return
-        (count, end), self._skipping = self._skipping, None
-        samples = count * self.hop_samples
-        self.skipped_windows += count
-        self.skipped_samples += samples
-        self._decoder.gap()
-        if self.tape is not None:
-            self.tape.skip(end, count)
-        yield Skipped(time_sample=end, windows=count, samples=samples)
-
-    def _anew(self, stretch: Stretch) -> Iterator[Floats]:
-        """Scores after windows were left out: a network with state sees all that the first one depends on."""
-        self._scorer.reset()
-        for number in range(len(stretch)):
-            window = stretch.window(number)
-            yield self._scorer.score(window.frames, window.new if number else len(window.frames))
-
-    def _scores(self, stretch: Stretch, *, anew: bool) -> Iterable[Floats]:
-        """Scores, shape (labels,), of each window in turn, valid until the next."""
-        if anew:
-            return self._anew(stretch)
-        if len(stretch) == 1:
-            return (self._scorer.score(stretch.frames, stretch.new),)
-        if self._many and stretch.new == stretch.hop_frames:
-            return self._many.score_hops(stretch.frames, len(stretch))
-        windows = (stretch.window(number) for number in range(len(stretch)))
-        return (self._scorer.score(window.frames, window.new) for window in windows)
-
-    def _moment(self, end_sample: int, loudest_dbfs: float) -> Moment:
-        verdicts = self._decoder.verdicts(self.scores, end_sample)
-        return Moment(end_sample, loudest_dbfs, self.scores.copy(), self.smoothed.copy(), verdicts)
-
-    def _detection(self, keyword: str, score: float, window: Window) -> Detection:
-        first, last = word_span(window.frames, self._windows.config)
-        begin = window.end_sample - self._windows.context_samples
-        return Detection(
-            keyword=keyword,
-            score=score,
-            time_sample=window.end_sample,
-            start_sample=max(0, begin + first),
-            end_sample=min(window.end_sample, begin + last),
-        )
 
 
 def _keep(tape: Tape, piece: Floats | Lost) -> None:

@@ -119,9 +119,10 @@ class Recorder:
         if samples > 0:
             self._put(_Missed({"samples": samples, "reason": reason}))
 
-    def skip(self, end_sample: int, windows: int) -> None:
-        """So many windows were not judged; for people: heard again, they are."""
-        self._put(_Missed({"windows": windows, "time": round(end_sample / SAMPLE_RATE, 4)}))
+    def skip(self, end_sample: int, windows: int, samples: int) -> None:
+        """So many windows were left out."""
+        where = {"end_sample": end_sample, "samples": samples, "time": round(end_sample / SAMPLE_RATE, 4)}
+        self._put(_Missed({"windows": windows, **where}))
 
     def end(self) -> None:
         """No more will come: have the file complete, some seconds from now at most."""

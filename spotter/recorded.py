@@ -12,8 +12,9 @@ import numpy.typing as npt
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
 from spotter.events import Detection, Event
+from spotter.judge import Network
 from spotter.model import Model
-from spotter.pipeline import Network, Spotter
+from spotter.pipeline import Spotter
 from spotter.settings import DecoderConfig, with_threshold
 from spotter.sources import check_format
 

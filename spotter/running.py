@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
     from spotter.explain import Moment
-    from spotter.pipeline import Network
+    from spotter.judge import Network
     from spotter.tape import Tape
 
 _log = logging.getLogger(__name__)
@@ -92,11 +92,12 @@ class Run:
             )
             if is_live(source) or not source.padded:
                 self.spotter.health = HealthMonitor()
+            self.spotter.judge.left_out = getattr(source, "left_out", ())
             if tape is not None:
                 self.spotter.tape = tape
                 tape.begin(source.sample_rate, source.channels)
             if is_live(source):
-                self.spotter.too_late = Overload()
+                self.spotter.judge.too_late = Overload()
                 absent = absent or _start(source, self.spotter, self._doorbell, wait=wait)
                 self.keeper = Keeper(source, self.spotter, self._doorbell, RING_S, once=once, absent=absent)
         except BaseException:

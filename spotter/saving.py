@@ -1,6 +1,6 @@
 """The audio around each detection, written to WAV files while listening goes on.
 
-    saver = Saver(Path("clips"), model, listener.source)
+    saver = Saver(Path("clips"), model, listener.source, time_of_day=listener.time_of_day)
     listener.tape, listener.explain = saver, saver.see
 
 What the pipeline reads is kept for some seconds; files are written by a thread of their own.
@@ -12,9 +12,9 @@ import logging
 import re
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final
@@ -86,13 +86,24 @@ class Saver:
         What hears; its name and checksums are written into the JSON file.
     source : Source or LiveSource
         What is heard; so is its name.
+    channel : int, optional
+        The one that is heard, counted from 1; left out: the mean of all.
+    time_of_day : callable, optional
+        From seconds of stream time to when, in UTC, they were recorded; for a live source.
     limit_bytes : int
         No clip is written that would make those in the folder take more, older ones included: which of them
         are worth keeping only a person can say, so none is removed.
     """
 
     def __init__(
-        self, folder: Path, model: Any, source: Source | LiveSource, *, limit_bytes: int = LIMIT_BYTES
+        self,
+        folder: Path,
+        model: Any,
+        source: Source | LiveSource,
+        *,
+        channel: int | None = None,
+        time_of_day: Callable[[float], datetime] | None = None,
+        limit_bytes: int = LIMIT_BYTES,
     ) -> None:
         self.folder = folder
         self.saved = 0
@@ -105,7 +116,8 @@ class Saver:
             "keywords": list(model.keywords),
             "files": {name: entry["sha256"] for name, entry in getattr(model, "manifest", {}).get("files", {}).items()},
         }
-        self._source, self._live = source, is_live(source)
+        self._source, self._channel = source, channel
+        self._time_of_day = time_of_day if is_live(source) else None
         self._limit, self._full = limit_bytes, False
         self._used = bytes_of_clips(folder)
         self._rate = SAMPLE_RATE
@@ -140,7 +152,7 @@ class Saver:
         """So many samples at 16 kHz were recorded by nobody."""
         self._part(samples / SAMPLE_RATE)
 
-    def skip(self, end_sample: int, windows: int) -> None:
+    def skip(self, end_sample: int, windows: int, samples: int) -> None:
         """Windows were not judged; their audio is there."""
 
     def see(self, moment: Moment) -> None:
@@ -155,8 +167,8 @@ class Saver:
                 "threshold": round(verdict.threshold, 4),
                 "source": self._source.name,
             }
-            if self._live:
-                about["wall"] = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+            if self._time_of_day is not None:
+                about["wall"] = self._time_of_day(moment.time).isoformat(timespec="milliseconds")
             self._pending.append((moment.end_sample / SAMPLE_RATE, about))
 
     def end(self) -> None:
@@ -214,7 +226,7 @@ class Saver:
     def _write(self) -> None:
         while (clip := self._queue.get()) is not None:
             try:
-                resampler = Resampler(clip.sample_rate, clip.frames.shape[1])
+                resampler = Resampler(clip.sample_rate, clip.frames.shape[1], self._channel)
                 samples = np.nan_to_num(clip.frames, posinf=0.0, neginf=0.0)
                 sound = np.concatenate((resampler.push(samples).copy(), resampler.finish()))
                 if self._has_room(2 * len(sound) + _ABOUT_BYTES):

@@ -22,8 +22,8 @@ class Tape(Protocol):
     def miss(self, samples: int, reason: str) -> None:
         """So much stream time, in samples at 16 kHz, was recorded by nobody."""
 
-    def skip(self, end_sample: int, windows: int) -> None:
-        """So many windows before a position of the stream were not judged, since it was too late for them."""
+    def skip(self, end_sample: int, windows: int, samples: int) -> None:
+        """So many windows, in so many samples up to a position of the stream, were left out as too late."""
 
 
 class Tapes:
@@ -52,7 +52,7 @@ class Tapes:
         for tape in self._tapes:
             tape.miss(samples, reason)
 
-    def skip(self, end_sample: int, windows: int) -> None:
+    def skip(self, end_sample: int, windows: int, samples: int) -> None:
         """Windows were not judged."""
         for tape in self._tapes:
-            tape.skip(end_sample, windows)
+            tape.skip(end_sample, windows, samples)

@@ -62,6 +62,25 @@ class Stretch:
         """Return how many windows these are."""
         return len(self.levels_dbfs)
 
+    @property
+    def ends(self) -> range:
+        """Return where the windows end, in samples of stream time."""
+        return range(self.end_sample, self.end_sample + len(self) * self.hop_samples, self.hop_samples)
+
+    def part(self, first: int, last: int) -> Stretch:
+        """Return some of the windows, counted from 0, without the last."""
+        frames = self.frames[first * self.hop_frames : len(self.frames) - (len(self) - last) * self.hop_frames]
+        return Stretch(
+            self.ends[first],
+            self.hop_samples,
+            frames,
+            self.hop_frames,
+            self.new,
+            self.levels_dbfs[first:last],
+            self.loudest_dbfs[first:last],
+            self.floor_dbfs[first:last],
+        )
+
     def window(self, number: int) -> Window:
         """Return one of the windows, counted from 0."""
         first = number * self.hop_frames

@@ -48,6 +48,7 @@ ORDER = [
     "spotter.explainer",
     "spotter.health",
     "spotter.tape",
+    "spotter.judge",
     "spotter.pipeline",
     "spotter.recorded",
     "spotter.callbacks",

@@ -17,6 +17,7 @@ from spotter.listener import Listener
 from spotter.model import Model
 from spotter.overload import Overload
 from spotter.pipeline import Spotter
+from spotter.sources import LeftOut
 from tests.fakes import Pushed, ScriptedModel, ToneScorer, recording
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def fed(model: Model | ScriptedModel, left_out: Callable[[int], bool]) -> tuple[
     scores: dict[int, bytes] = {}
     number = iter(range(10_000))
     spotter = Spotter(model, tap=lambda window, s: scores.update({window.end_sample: s.tobytes()}))
-    spotter.too_late = lambda _waiting: left_out(next(number))
+    spotter.judge.too_late = lambda _waiting: left_out(next(number))
     events: list[Event] = []
     for at in range(0, len(NOISE), 1_600):
         spotter.write(NOISE[at : at + 1_600])
@@ -128,9 +129,24 @@ def test_every_window_is_either_judged_or_reported_as_left_out(left_out: set[int
     assert [event.time_sample for event in skipped] == [ScriptedModel.context + n * 1_600 for n in sorted(runs)]
 
 
+@settings(max_examples=20, deadline=None)
+@given(st.sets(st.integers(0, 75)), st.sampled_from([1_000, 16_000, len(NOISE)]))
+def test_left_out_by_their_places_whatever_the_blocks_it_is_the_same_again(left_out: set[int], block: int) -> None:
+    _, events, _ = fed(ScriptedModel(), lambda n: n in left_out)
+    spotter = Spotter(ScriptedModel())
+    spotter.judge.left_out = [
+        LeftOut(event.time_sample - event.samples, event.time_sample) for event in events if isinstance(event, Skipped)
+    ]
+    again: list[Event] = []
+    for at in range(0, len(NOISE), block):
+        spotter.write(NOISE[at : at + block])
+        again += spotter.events()
+    assert [*again, *spotter.finish()] == events
+
+
 def test_a_gap_while_windows_are_left_out_is_reported_after_them() -> None:
     spotter = Spotter(ScriptedModel())
-    spotter.too_late = lambda _waiting: True
+    spotter.judge.too_late = lambda _waiting: True
     spotter.write(NOISE[:48_000])
     events = [*spotter.events()]
     spotter.ring.lose(1_000)
@@ -148,7 +164,7 @@ def test_it_is_told_how_much_waits_after_the_windows() -> None:
         told.append(waiting)
         return False
 
-    spotter.too_late = in_time
+    spotter.judge.too_late = in_time
     spotter.write(np.zeros(48_000 * 9, np.float32))
     list(spotter.events())
     assert told[0] == pytest.approx(9.0 - 0.995, abs=0.02)

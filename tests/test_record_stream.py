@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import signal
@@ -23,25 +24,23 @@ from hypothesis import strategies as st
 import spotter.record
 from spotter.cli.listen import main as listen
 from spotter.errors import BadInputError
-from spotter.events import Detection, Event, Gap
+from spotter.events import Detection, Event, Gap, Skipped
 from spotter.health import HealthMonitor
 from spotter.listener import Listener
 from spotter.model import Model
 from spotter.pipeline import Spotter
 from spotter.record import Recorder
 from spotter.ring import Ring
-from spotter.saving import Saver
 from spotter.sources import Missing
 from spotter.sources.files import AudioFile
 from spotter.sources.recordings import Recording, notes_path, open_sound
-from spotter.tape import Tapes
 from spotter.wav_writer import HEADER_BYTES, WavWriter, header
-from tests.fakes import TALK, LiveSystem, Pushed, ScriptedModel, recording
+from tests.fakes import TALK, LiveSystem, ScriptedModel, recording
 from tests.test_live import missing
 from tests.virtual_mic import VirtualMic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from spotter.arrays import Floats
 
@@ -113,9 +112,15 @@ def test_below_that_it_is_a_plain_wav_file(tmp_path: Path) -> None:
 # Live and heard again
 
 
-def run_live(tape: Any, model: Any = None) -> list[Event]:
-    """Drive a pipeline as a device does that loses audio, goes away and comes back, and sends what is no number."""
-    spotter = Spotter(model or ScriptedModel())
+def run_live(tape: Any, *, late: Callable[[int], bool] | None = None) -> list[Event]:
+    """Drive a pipeline as a device does that loses audio, goes away and comes back, and sends what is no number.
+
+    `late` says of windows, by their number, whether it is too late for them.
+    """
+    spotter = Spotter(ScriptedModel())
+    number = itertools.count()
+    if late is not None:
+        spotter.judge.too_late = lambda _waiting: late(next(number))
     spotter.health = HealthMonitor()
     spotter.tape = tape
     tape.begin(RATE, 1)
@@ -152,6 +157,18 @@ def test_a_stream_with_every_kind_of_loss_gives_the_same_events_again(tmp_path: 
     assert sum(isinstance(event, Detection) for event in live) == 5
     assert again(path) == live
     assert [entry["reason"] for entry in notes(path)["missing"]] == ["driver", "overflow", "device", "driver"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_windows_that_were_left_out_are_left_out_again(tmp_path: Path, seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    out = np.repeat(chance.random(60) < 0.3, chance.integers(1, 9, 60))
+    path = tmp_path / "night.wav"
+    recorder = Recorder(path)
+    live = run_live(recorder, late=lambda n: bool(out[n % len(out)]))
+    recorder.end()
+    assert sum(isinstance(event, Skipped) for event in live) > 3
+    assert again(path) == live
 
 
 def test_the_shipped_model_decides_the_same_again_at_another_rate_and_channels(tmp_path: Path) -> None:
@@ -504,53 +521,6 @@ def test_notes_of_a_newer_version_are_said_to_be(tmp_path: Path) -> None:
     notes_path(path).write_text(json.dumps({"type": "recording", "format": 2}))
     with pytest.raises(BadInputError, match="update spotter"):
         open_sound(path)
-
-
-# Clips
-
-
-def saver(folder: Path, limit: int) -> tuple[Saver, Listener]:
-    source, model = Pushed(), ScriptedModel()
-    listener = Listener(model, source=source)
-    clips = Saver(folder, model, source, limit_bytes=limit)
-    listener.tape, listener.explain = Tapes(clips), clips.see
-    with listener:
-        for _ in range(2):
-            source.push(TALK)
-            source.lose(2_000)
-    clips.end()
-    return clips, listener
-
-
-def test_clips_stop_at_the_limit_and_nothing_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("mine.wav", "mine.txt", "clip.wav", "clip.json"):
-        (tmp_path / name).write_bytes(bytes(60_000))
-    clips, _ = saver(tmp_path, 220_000)  # 120 kB of the clip that is there, and one of 80 kB
-    assert clips.saved == 1
-    assert {"mine.wav", "mine.txt", "clip.wav", "clip.json"} <= {path.name for path in tmp_path.iterdir()}
-    assert sum("no more are saved" in record.getMessage() for record in caplog.records) == 1
-
-
-def test_clips_go_on_when_somebody_makes_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / "old.wav").write_bytes(bytes(190_000))
-    (tmp_path / "old.json").write_bytes(b"{}")
-    source, model = Pushed(), ScriptedModel()
-    clips = Saver(tmp_path, model, source, limit_bytes=200_000)
-    assert not clips._has_room(80_000)
-    (tmp_path / "old.wav").unlink()
-    assert clips._has_room(80_000)
-    assert ["no more" in r.getMessage() for r in caplog.records] == [True, False]
-
-
-def test_no_clip_bridges_a_gap(tmp_path: Path) -> None:
-    clips, _ = saver(tmp_path, 10_000_000)
-    assert clips.saved == 4
-    for path in tmp_path.glob("*.wav"):
-        about = json.loads(path.with_suffix(".json").read_text("utf-8"))
-        shift = (len(TALK) + 2_000) / RATE if about["clip_start"] > len(TALK) / RATE - 0.1 else 0.0
-        begin = round((about["clip_start"] - shift) * RATE)
-        samples = soundfile.read(path, dtype="float32")[0]
-        assert np.abs(samples - TALK[begin : begin + len(samples)]).max() < 1e-4
 
 
 def test_a_picture_of_a_recording_shows_what_is_missing_as_silence(tmp_path: Path) -> None:

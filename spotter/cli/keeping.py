@@ -63,7 +63,14 @@ class Keeping:
             from spotter.saving import LIMIT_BYTES, Saver
 
             limit = LIMIT_BYTES if options.save_limit is None else round(options.save_limit * 1e6)
-            self.saver = Saver(Path(options.save), model, listener.source, limit_bytes=limit)
+            self.saver = Saver(
+                Path(options.save),
+                model,
+                listener.source,
+                channel=options.channel,
+                time_of_day=listener.time_of_day,
+                limit_bytes=limit,
+            )
             tapes.append(self.saver)
         if options.record is not None:
             tapes.append(self._record(options, model))

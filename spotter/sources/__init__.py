@@ -29,6 +29,18 @@ class Missing:
     reason: str = "driver"
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Windows that a listener left out when a kept stream was recorded, since it was too late for them."""
+
+    begin_sample: int  # before the end of the first
+    end_sample: int  # of the last
+
+    def __contains__(self, end_sample: int) -> bool:
+        """Whether the window that ends there is one of them."""
+        return self.begin_sample < end_sample <= self.end_sample
+
+
 class Sink(Protocol):
     """What a live source writes into: a `spotter.ring.Ring`, or what behaves like one."""
 

@@ -2,7 +2,9 @@
 
 The notes, FILE.json beside FILE, are one JSON object: `"type": "recording"`, `format`, `sample_rate`, `channels`, and
 `missing`, a list of {"frame": where, "reason": why} with either "frames", that the sound system or a full ring lost, or
-"samples", stream time at 16 kHz in which there was no device. What else there is, is for people.
+"samples", stream time at 16 kHz in which there was no device. `skipped` is a list of the windows that a machine that
+was too slow left out, {"end_sample": the end of the last, "samples": up to there}, in stream time at 16 kHz. What else
+there is, is for people.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any, Final
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
-from spotter.sources import Missing
+from spotter.sources import LeftOut, Missing
 from spotter.sources.files import AudioFile
 
 TYPE: Final = "recording"
@@ -60,6 +62,7 @@ class Recording(AudioFile):
             if notes.get(key) != value:
                 raise _damaged(notes_path(self.path), f"{key} is {notes.get(key)!r}, and the recording's {value}")
         self._missing = _missing(notes_path(self.path), notes.get("missing", []))
+        self.left_out = _left_out(notes_path(self.path), notes.get("skipped", []))
 
     def blocks(self) -> Iterator[Floats | Missing]:  # type: ignore[override]  # as every source may
         """Yield the samples in order, shape (frames, channels), each valid until the next, and what is missing."""
@@ -112,6 +115,16 @@ def _missing(path: Path, entries: object) -> list[tuple[int, Missing]]:
         if not (_whole(frames) and _whole(samples) and (frames > 0) != (samples > 0) and isinstance(reason, str)):
             raise _damaged(path, f"missing holds {entry!r}")
         places.append((entry["frame"], Missing(frames, samples, reason)))
+    return places
+
+
+def _left_out(path: Path, entries: object) -> list[LeftOut]:
+    places: list[LeftOut] = []
+    for entry in entries if isinstance(entries, list) else [entries]:
+        end, samples = (entry.get(key) if isinstance(entry, dict) else None for key in ("end_sample", "samples"))
+        if not (isinstance(end, int) and isinstance(samples, int) and _whole(end) and 0 < samples <= end):
+            raise _damaged(path, f"skipped holds {entry!r}")
+        places.append(LeftOut(end - samples, end))
     return places
 
 

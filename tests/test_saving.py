@@ -1,0 +1,94 @@
+"""The audio around each detection, kept in files: which part, of which channel, of what time, how much at most."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from spotter.listener import Listener
+from spotter.saving import Saver
+from spotter.sources.memory import Samples
+from spotter.tape import Tapes
+from tests.fakes import TALK, Pushed, ScriptedModel
+
+RATE = 16_000
+
+
+def saver(folder: Path, limit: int) -> tuple[Saver, Listener]:
+    source, model = Pushed(), ScriptedModel()
+    listener = Listener(model, source=source)
+    clips = Saver(folder, model, source, limit_bytes=limit)
+    listener.tape, listener.explain = Tapes(clips), clips.see
+    with listener:
+        for _ in range(2):
+            source.push(TALK)
+            source.lose(2_000)
+    clips.end()
+    return clips, listener
+
+
+def test_clips_stop_at_the_limit_and_nothing_is_removed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("mine.wav", "mine.txt", "clip.wav", "clip.json"):
+        (tmp_path / name).write_bytes(bytes(60_000))
+    clips, _ = saver(tmp_path, 220_000)  # 120 kB of the clip that is there, and one of 80 kB
+    assert clips.saved == 1
+    assert {"mine.wav", "mine.txt", "clip.wav", "clip.json"} <= {path.name for path in tmp_path.iterdir()}
+    assert sum("no more are saved" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_clips_go_on_when_somebody_makes_room(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "old.wav").write_bytes(bytes(190_000))
+    (tmp_path / "old.json").write_bytes(b"{}")
+    source, model = Pushed(), ScriptedModel()
+    clips = Saver(tmp_path, model, source, limit_bytes=200_000)
+    assert not clips._has_room(80_000)
+    (tmp_path / "old.wav").unlink()
+    assert clips._has_room(80_000)
+    assert ["no more" in r.getMessage() for r in caplog.records] == [True, False]
+
+
+def test_no_clip_bridges_a_gap(tmp_path: Path) -> None:
+    clips, _ = saver(tmp_path, 10_000_000)
+    assert clips.saved == 4
+    for path in tmp_path.glob("*.wav"):
+        about = json.loads(path.with_suffix(".json").read_text("utf-8"))
+        shift = (len(TALK) + 2_000) / RATE if about["clip_start"] > len(TALK) / RATE - 0.1 else 0.0
+        begin = round((about["clip_start"] - shift) * RATE)
+        samples = soundfile.read(path, dtype="float32")[0]
+        assert np.abs(samples - TALK[begin : begin + len(samples)]).max() < 1e-4
+
+
+def test_of_several_channels_the_one_that_is_heard_is_kept(tmp_path: Path) -> None:
+    source = Samples(np.stack((TALK[::-1], TALK), axis=1), RATE, name="array")
+    model = ScriptedModel()
+    listener = Listener(model, source=source, channel=2)
+    clips = Saver(tmp_path, model, source, channel=2)
+    listener.tape, listener.explain = clips, clips.see
+    listener.run()
+    clips.end()
+    assert clips.saved == 2
+    for path in tmp_path.glob("*.wav"):
+        begin = round(json.loads(path.with_suffix(".json").read_text("utf-8"))["clip_start"] * RATE)
+        samples = soundfile.read(path, dtype="float32")[0]
+        assert np.abs(samples - TALK[begin : begin + len(samples)]).max() < 1e-4
+
+
+def test_a_clip_says_when_it_was_said_however_late_it_was_heard(tmp_path: Path) -> None:
+    began = datetime(2026, 3, 1, 7, 30, tzinfo=timezone.utc)
+    source, model = Pushed(), ScriptedModel()
+    listener = Listener(model, source=source)
+    clips = Saver(tmp_path, model, source, time_of_day=lambda time_s: began + timedelta(seconds=time_s))
+    listener.tape, listener.explain = clips, clips.see
+    with listener:
+        source.push(TALK)
+    clips.end()
+    told = [json.loads(path.read_text("utf-8")) for path in tmp_path.glob("*.json")]
+    assert len(told) == 2
+    for about in told:
+        said = datetime.fromisoformat(about["wall"]) - began
+        assert said.total_seconds() == pytest.approx(about["time"], abs=0.001)
