@@ -72,6 +72,10 @@ class Judge:
         Windows to leave out in any case.
     found : deque of Health
         What else is to be reported, in the order of time.
+    sound : callable, optional
+        Is shown what is judged: the position of the first sample, and 16 kHz samples, shape (samples,), which hold
+        during the call only. They follow on what it was shown before unless something is missing; the silence
+        before a recording has positions below 0.
     """
 
     def __init__(
@@ -89,6 +93,8 @@ class Judge:
         self.too_late: Callable[[float], bool] | None = None
         self.left_out: Sequence[LeftOut] = ()
         self.tape: Tape | None = None
+        self.sound: Callable[[int, Floats], object] | None = None
+        self._position = 0  # of the next sample
         self._waiting_s, self._tap, self._explain = waiting_s, tap, explain
         self._windows = Windows(model.frontend, model.context, hop_samples)
         self._scorer = model.scorer(hop_samples)
@@ -115,6 +121,7 @@ class Judge:
     def begin(self, position: int) -> None:
         """Begin a segment at a position of the stream."""
         self._windows.begin(position)
+        self._position = position
 
     def begin_after_gap(self, position: int) -> None:
         """Begin a segment after a gap, which nothing may bridge."""
@@ -130,6 +137,9 @@ class Judge:
 
     def hear(self, samples: Floats) -> Iterator[Event]:
         """Take 16 kHz samples, shape (samples,); yield what the windows say that they complete."""
+        if self.sound is not None:
+            self.sound(self._position, samples)
+        self._position += len(samples)
         for stretch in self._windows.stretches(samples):
             for part, leave_out in self._parts(stretch):
                 if leave_out:

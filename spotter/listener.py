@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from spotter.arrays import Floats
     from spotter.explain import Moment
     from spotter.judge import Network
     from spotter.pipeline import Spotter
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from spotter.settings import DecoderConfig
     from spotter.sources import LiveSource, Source
     from spotter.tape import Tape
+    from spotter.windows import Window
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +106,9 @@ class Listener:
         self.explain: Callable[[Moment], object] | None = None
         # Is told everything that comes, so as to keep it; set it before `start`.
         self.tape: Tape | None = None
+        # Are shown each window with its scores (see `Spotter`), and what is judged (see `Judge`); set them likewise.
+        self.tap: Callable[[Window, Floats], None] | None = None
+        self.sound: Callable[[int, Floats], object] | None = None
         self._by_keyword: dict[str, list[Callable[[Detection], object]]] = {}
         self._by_kind: dict[type, list[Callable[[Any], object]]] = {}
         self._run: Run | None = None
@@ -224,6 +229,8 @@ class Listener:
                 seconds=seconds,
                 explain=self.explain,
                 tape=self.tape,
+                tap=self.tap,
+                sound=self.sound,
             )
 
     def stop(self, *, wait: bool = True) -> None:

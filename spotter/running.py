@@ -24,9 +24,11 @@ from spotter.sources import LiveSource, Missing, Source
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
 
+    from spotter.arrays import Floats
     from spotter.explain import Moment
     from spotter.judge import Network
     from spotter.tape import Tape
+    from spotter.windows import Window
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,8 @@ class Run:
         once: bool = False,
         explain: Callable[[Moment], object] | None = None,
         tape: Tape | None = None,
+        tap: Callable[[Window, Floats], None] | None = None,
+        sound: Callable[[int, Floats], object] | None = None,
     ) -> None:
         self.source = source
         self.callbacks = CallbackThread(self.stop)
@@ -88,8 +92,10 @@ class Run:
                 hop_ms=hop_ms,
                 decoder=decoder,
                 padded=not is_live(source) and source.padded,
+                tap=tap,
                 explain=explain,
             )
+            self.spotter.judge.sound = sound
             if is_live(source) or not source.padded:
                 self.spotter.health = HealthMonitor()
             self.spotter.judge.left_out = getattr(source, "left_out", ())
