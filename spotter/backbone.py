@@ -22,7 +22,7 @@ from spotter.errors import BadInputError, ModelError
 from spotter.frontend import Frontend
 from spotter.network import Backend, Network, open_network
 from spotter.settings import SPEECH_EMBEDDING, FrontendConfig
-from spotter.stream_form import ManyHops, StreamForm
+from spotter.stream_form import ManyHops, Shared, StreamForm
 from spotter.stream_graph import stream_graph
 from spotter.tflite import read_graph
 from spotter.tflite_write import write_graph
@@ -95,6 +95,7 @@ class Backbone:
         self.context = known.frontend.samples_for(known.context_frames)
         self._data, self._graph = data, None if known.stream else read_graph(data)
         self._many: dict[int, ManyHops] = {}
+        self._shared: dict[int, StreamForm] = {}
         self._whole: tuple[Frontend, StreamForm, StreamForm] | None = None
 
     def network(self, frames: int) -> Network:
@@ -106,6 +107,12 @@ class Backbone:
     def form(self, hop_frames: int) -> StreamForm:
         """Open a stream of calls of so many frames."""
         return StreamForm(self.network(hop_frames), hop_frames)
+
+    def shared_form(self, hop_frames: int) -> StreamForm:
+        """Return a form that any number of streams take turns on."""
+        if hop_frames not in self._shared:
+            self._shared[hop_frames] = StreamForm(Shared(self.network(hop_frames)), hop_frames)
+        return self._shared[hop_frames]
 
     def many(self, hop_frames: int) -> ManyHops:
         """Return what takes several hops in one call, shared by all streams; see `ManyHops`."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -48,6 +48,8 @@ class Manifest:
     files: Mapping[str, Checksum]
     raw: Mapping[str, Any]
     backbone: tuple[str, str] | None = None  # name and SHA-256 of the embedding under own words
+    languages: tuple[str, ...] = ()  # that the keywords are of, such as "en" or "pt-BR"; () where nothing says so
+    phrases: Mapping[str, str] = field(default_factory=dict)  # how a keyword is said, where its name does not say it
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -109,6 +111,8 @@ def parse_manifest(values: Mapping[str, Any]) -> Manifest:
         files=files,
         raw=values,
         backbone=backbone,
+        languages=_words(values, "languages") if "languages" in values else (),
+        phrases=_phrases(values, keywords),
     )
     _check_samples(manifest)
     _get(values, "training", dict)
@@ -184,6 +188,16 @@ def _words(values: Mapping[str, Any], key: str) -> tuple[str, ...]:
     if not words or not all(isinstance(word, str) and word for word in words) or len(set(words)) != len(words):
         raise ModelError(f"{key} is {words!r}, not a list of different words; {_AGAIN}")
     return tuple(words)
+
+
+def _phrases(values: Mapping[str, Any], keywords: tuple[str, ...]) -> dict[str, str]:
+    phrases = _get(values, "phrases", dict) if "phrases" in values else {}
+    for word, phrase in phrases.items():
+        if word not in keywords:
+            raise ModelError(f"phrases has {word!r}, which is no keyword; {_AGAIN}")
+        if not isinstance(phrase, str) or not phrase.strip():
+            raise ModelError(f"phrases has {phrase!r} for {word}, not the words that are said; {_AGAIN}")
+    return dict(phrases)
 
 
 def _checksum(name: str, value: object) -> Checksum:

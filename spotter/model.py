@@ -37,6 +37,10 @@ class Model:
         What the scores stand for, in their order.
     keywords : tuple of str
         The labels that are reported.
+    languages : tuple of str
+        That the keywords are of, such as "en"; () where the manifest does not say so.
+    phrases : mapping of str to str
+        How each keyword is said: "hey robot" for hey_robot.
     window, context, step : int
         Samples: what the network calls a window; what a score depends on; what hops are multiples of.
     backend : {"litert", "numpy"}
@@ -53,6 +57,8 @@ class Model:
         self.frontend: FrontendConfig = manifest.frontend
         self.decoder: DecoderConfig = manifest.decoder
         self.manifest: Mapping[str, Any] = manifest.raw
+        self.languages = manifest.languages
+        self.phrases = {word: manifest.phrases.get(word, word.replace("_", " ")) for word in manifest.keywords}
         self.backend: Backend = backend
         self.context_frames = self.frontend.frames_in(self.context)
         self.network = network
@@ -140,8 +146,11 @@ class Model:
         """Make a scorer that computes whole windows, whatever stream form there is; to compare with."""
         return self._engine.window_scorer()
 
-    def scorer(self, hop_samples: int) -> Scorer:
+    def scorer(self, hop_samples: int, *, shared: bool = False) -> Scorer:
         """Make a scorer for one stream, which asks for a score every `hop_samples`.
+
+        A `shared` one has no network of its own: all of them take turns on one, which costs less memory and
+        time where there are many. Scores are the same.
 
         Raises
         ------
@@ -154,7 +163,7 @@ class Model:
                 f"a hop of {hop_samples * 1_000 / SAMPLE_RATE:g} ms is not possible with the model {self.name}; "
                 f"give a multiple of {self.step * 1_000 / SAMPLE_RATE:g} ms: {possible} ..."
             )
-        return self._engine.scorer(hop_samples // self.frontend.hop_samples)
+        return self._engine.scorer(hop_samples // self.frontend.hop_samples, shared=shared)
 
 
 class _Engine(Protocol):
@@ -166,7 +175,7 @@ class _Engine(Protocol):
     def window_scorer(self) -> Scorer:
         """Make a scorer that computes whole windows."""
 
-    def scorer(self, hop_frames: int) -> Scorer:
+    def scorer(self, hop_frames: int, *, shared: bool) -> Scorer:
         """Make a scorer for one stream of such hops."""
 
 

@@ -99,9 +99,10 @@ class PairEngine:
         """Make a scorer that computes whole windows."""
         return self._pair(self._words.window_scorer(), self._other.window_scorer())
 
-    def scorer(self, hop_frames: int) -> Scorer:
-        """Make a scorer for one stream of such hops."""
-        return self._pair(self._words.scorer(hop_frames), self._other.scorer(hop_frames))
+    def scorer(self, hop_frames: int, *, shared: bool = False) -> Scorer:
+        """Make a scorer for one stream of such hops, on networks of its own or on those that all take turns on."""
+        words, other = self._words.scorer(hop_frames, shared=shared), self._other.scorer(hop_frames, shared=shared)
+        return self._pair(words, other)
 
     def _pair(self, words: Scorer, other: Scorer) -> PairScorer:
         return PairScorer(words, other, self._bins, self._context, self._unknown)

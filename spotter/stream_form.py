@@ -81,7 +81,7 @@ class ManyHops:
         if not self._tried:
             with self._opening:
                 if not self._tried:
-                    form = StreamForm(_Shared(self._open_network(self.frames)), self.frames)
+                    form = StreamForm(Shared(self._open_network(self.frames)), self.frames)
                     self._form = form if same_bits(one_hop, form) else None
                     self._tried = True
         return self._form
@@ -105,7 +105,7 @@ def same_bits(one_hop: StreamForm, many: StreamForm) -> bool:
     return np.array_equal(state, end)
 
 
-class _Shared:
+class Shared:
     """A network that any number of threads may use, one of which works at a time."""
 
     def __init__(self, network: Network) -> None:

@@ -15,7 +15,7 @@ from spotter.manifest import STREAM_NETWORK, WINDOW_NETWORK, Manifest
 from spotter.network import Backend, Network, open_network
 from spotter.scorers import Scorer, StreamScorer, WindowScorer
 from spotter.settings import SAMPLE_RATE
-from spotter.stream_form import ManyHops, StreamForm
+from spotter.stream_form import ManyHops, Shared, StreamForm
 from spotter.tflite import Shapes, fits, read_shapes
 
 _STREAM_RANKS: Final = {2, 3}
@@ -53,6 +53,8 @@ class TfliteEngine:
             self._check_stream(read_shapes(self._stream_data))
         self._whole: Network | None = None
         self._many_hops: dict[int, ManyHops] = {}  # by the frames of a hop
+        self._shared: dict[int, StreamForm] = {}  # likewise
+        self._shared_whole: Network | None = None
 
     def rows(self, frames: Floats) -> Floats:
         """Scores of all windows in a recording's frames, one each step, each window computed whole.
@@ -76,14 +78,23 @@ class TfliteEngine:
         """Make a scorer that computes whole windows."""
         return WindowScorer(open_network(self._window_data, self._backend))
 
-    def scorer(self, hop_frames: int) -> Scorer:
-        """Make a scorer for one stream of such hops."""
+    def scorer(self, hop_frames: int, *, shared: bool = False) -> Scorer:
+        """Make a scorer for one stream of such hops, on a network of its own or on one that all take turns on."""
         if self._stream_data is None:
-            return self.window_scorer()
+            return self._turns() if shared else self.window_scorer()
         opened = partial(open_network, self._stream_data, self._backend)
         hops = round(_MANY_HOPS_S * SAMPLE_RATE / (hop_frames * self._frontend.hop_samples))
         many = self._many_hops.setdefault(hop_frames, ManyHops(opened, hop_frames, hops)) if hops > 1 else None
-        return StreamScorer(StreamForm(opened(hop_frames), hop_frames), self._context_frames, many)
+        if not shared:
+            return StreamScorer(StreamForm(opened(hop_frames), hop_frames), self._context_frames, many)
+        if hop_frames not in self._shared:
+            self._shared[hop_frames] = StreamForm(Shared(opened(hop_frames)), hop_frames)
+        return StreamScorer(self._shared[hop_frames], self._context_frames, many)
+
+    def _turns(self) -> Scorer:
+        if self._shared_whole is None:
+            self._shared_whole = Shared(open_network(self._window_data, self._backend))
+        return WindowScorer(self._shared_whole)
 
     def _check_window(self, network: str, shapes: Shapes) -> None:
         wanted = ((1, self._context_frames, self._frontend.bins),), ((1, self._labels),)

@@ -80,10 +80,10 @@ class WordsEngine:
         """Make a scorer that hears each window as if nothing had been before."""
         return Forgetful(self.scorer(self._backbone.step_frames), self._context_frames)
 
-    def scorer(self, hop_frames: int) -> WordsScorer:
-        """Make a scorer for one stream of such hops."""
+    def scorer(self, hop_frames: int, *, shared: bool = False) -> WordsScorer:
+        """Make a scorer for one stream of such hops, on a network of its own or on one that all take turns on."""
         many = self._backbone.many(hop_frames)
-        form = self._backbone.form(hop_frames)
+        form = self._backbone.shared_form(hop_frames) if shared else self._backbone.form(hop_frames)
         return WordsScorer(form, self._backbone, self._head, self._context_frames, many, self._voice)
 
 

@@ -58,6 +58,7 @@ def save_words(
         "name": out.name,
         "labels": list(head.labels),
         "keywords": list(words),
+        "phrases": {word: word.replace("_", " ") for word in words},
         "sample_rate": SAMPLE_RATE,
         "window": min(context, SAMPLE_RATE),
         "context": context,
