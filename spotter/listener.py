@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
@@ -189,6 +189,16 @@ class Listener:
         return self._run.spotter if self._run else None
 
     @property
+    def run_now(self) -> Run | None:
+        """The run that goes on, or has ended without anybody having waited for that."""
+        return None if self._run is None or self._run.closed or self._run.abandoned else self._run
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the run was told to end before its source did."""
+        return self._run is not None and self._run.cut_short
+
+    @property
     def waiting(self) -> bool:
         """Whether the microphone is not there at the moment."""
         return self.running and self._keeper is not None and self._keeper.away
@@ -210,7 +220,7 @@ class Listener:
         if seconds is not None and not 0 < seconds <= _LONGEST_S:
             raise BadInputError(f"{seconds!r} seconds cannot be listened to; give more than 0, {_LONGEST_S:g} at most")
         with self._starting:
-            if self.running:
+            if self.running and self.run_now:
                 return
             if self._run and not self._run.closed:
                 self._run.wait(_STOP_LIMIT_S)
@@ -276,7 +286,7 @@ class Listener:
 
     def __iter__(self) -> Iterator[Detection]:
         """Yield detections as they happen; starts if need be, and then stops when the loop is left."""
-        started = self._run is None or self._run.closed
+        started = self.run_now is None
         if started:
             self.start()
         try:
@@ -286,6 +296,12 @@ class Listener:
         finally:
             if started:
                 self.stop()
+
+    def __aiter__(self) -> AsyncIterator[Detection]:
+        """Yield detections as they happen, in an asyncio loop; starts and stops as the plain loop does."""
+        from spotter.aio import detections
+
+        return detections(self)
 
     def __enter__(self) -> Self:
         self.start()

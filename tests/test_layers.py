@@ -51,7 +51,9 @@ ORDER = [
     "spotter.judge",
     "spotter.pipeline",
     "spotter.recorded",
+    "spotter.pouring",
     "spotter.callbacks",
+    "spotter.event_queue",
     "spotter.clock",
     "spotter.overload",
     "spotter.reopening",
@@ -64,7 +66,9 @@ ORDER = [
     "spotter.take",
     "spotter.examination",
     "spotter.checkup",
+    "spotter.aio",
     "spotter.listener",
+    "spotter.exec_command",
     "spotter.cli",
 ]
 SHELLS = {"spotter", "spotter.listen", "spotter.doctor", "spotter.__main__"}  # the names; three lines that call `cli`

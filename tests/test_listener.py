@@ -381,7 +381,7 @@ def many_gaps(count: int) -> Samples:
 
 
 def test_a_recording_waits_for_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spotter.running._MOST_WAITING", 3)
+    monkeypatch.setattr("spotter.event_queue._MOST_WAITING", 3)
     listener = Listener(ScriptedModel(), source=many_gaps(50))
     listener.start()
     gaps = 0
@@ -394,7 +394,7 @@ def test_a_recording_waits_for_a_slow_loop(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_loop_that_stops_frees_a_recording_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("spotter.running._MOST_WAITING", 3)
+    monkeypatch.setattr("spotter.event_queue._MOST_WAITING", 3)
     listener = Listener(ScriptedModel(), source=many_gaps(50))
     listener.start()
     events = listener.events()
@@ -407,8 +407,8 @@ def test_a_loop_that_stops_frees_a_recording_that_waits(monkeypatch: pytest.Monk
 def test_without_a_loop_callbacks_get_all_and_nothing_is_said(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("spotter.running._MOST_WAITING", 3)
-    monkeypatch.setattr("spotter.running._LOOP_COMES_S", 0.02)
+    monkeypatch.setattr("spotter.event_queue._MOST_WAITING", 3)
+    monkeypatch.setattr("spotter.event_queue._LOOP_COMES_S", 0.02)
     listener = Listener(ScriptedModel(), source=many_gaps(50))
     gaps: list[Gap] = []
     listener.on_gap(gaps.append)
@@ -420,7 +420,7 @@ def test_without_a_loop_callbacks_get_all_and_nothing_is_said(
 def test_a_loop_that_is_late_for_a_live_source_is_told_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("spotter.running._MOST_WAITING", 2)
+    monkeypatch.setattr("spotter.event_queue._MOST_WAITING", 2)
     source = Pushed()
     listener = Listener(ScriptedModel(), source=source)
     heard: list[Detection] = []
