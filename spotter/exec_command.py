@@ -101,25 +101,29 @@ class Commands:
         self._dropping = False
         self._ended = False
 
-    def hear(self, detection: Detection, wait_s: float = 0.0) -> None:
-        """Start the command, if there is a place, or will be within so many seconds."""
+    def start(self, detection: Detection, wait_s: float = 0.0) -> bool:
+        """Start the command, if there is a place within so many seconds; whether it was."""
         if not (self._places.acquire(timeout=wait_s) if wait_s else self._places.acquire(blocking=False)):
-            self.counts.dropped += 1
-            if not self._dropping:
-                _log.warning(
-                    "%d commands still run, so that for %s at %.2f s, and those to come meanwhile, is left out; "
-                    "give --exec-places, or a quicker command",
-                    self._all_places,
-                    detection.keyword,
-                    detection.time,
-                )
-            self._dropping = True
-            return
+            return False
         self._dropping = False
         self._start(filled(self._words, detection))
+        return True
+
+    def drop(self, detection: Detection) -> None:
+        """Count a detection that found no place; say so, once for several in a row."""
+        self.counts.dropped += 1
+        if not self._dropping:
+            self._dropping = True
+            _log.warning(
+                "%d commands still run, so the one for %s at %.2f s is left out, and those that come meanwhile; "
+                "give --exec-places, or a quicker command",
+                self._all_places,
+                detection.keyword,
+                detection.time,
+            )
 
     def end(self, wait_s: float) -> None:
-        """Let commands that run come to an end, for so long; then kill them."""
+        """Wait so long for commands that run; then kill them."""
         deadline = time.monotonic() + wait_s
         try:
             for thread in list(self._running.values()):
@@ -187,6 +191,8 @@ def _stderr() -> int | None:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.returncode is not None:
+        return
     with contextlib.suppress(OSError):  # it has just ended
         if sys.platform == "win32":
             process.kill()

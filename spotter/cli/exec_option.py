@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import TYPE_CHECKING, Final
 
 from spotter.cli.common import tell
@@ -17,6 +18,7 @@ _PLACES: Final = 4
 _LIMIT_S: Final = 10.0
 _MOST_PLACES: Final = 64
 _LONGEST_S: Final = 3_600.0
+_SLICE_S: Final = 0.2
 _END_S: Final = 1.5  # for commands that run when listening ends
 
 
@@ -61,28 +63,35 @@ def outlet(options: argparse.Namespace, model: Model) -> Exec | None:  # noqa: A
 
 
 class Exec:
-    """Hands detections to commands.
-
-    In a recording, which can wait, a detection waits for a place; in a live stream it is dropped.
-    """
+    """Hands detections to commands: in a live stream there is a place or not, in a recording there will be one."""
 
     def __init__(self, commands: Commands, limit_s: float) -> None:
         self._commands, self._limit_s = commands, limit_s
-        self._patience_s = 0.0
-        self._interrupted = False
+        self._listener: Listener | None = None
 
     def begin(self, listener: Listener) -> None:
-        """Look whether what is heard can wait."""
-        self._patience_s = self._limit_s if getattr(listener.source, "frames", None) else 0.0
+        """Know who listens."""
+        self._listener = listener
 
     def hear(self, event: Event) -> None:
-        """Run the command for a detection."""
+        """Run the command for a detection; only in a recording is a place waited for."""
         from spotter.events import Detection
 
-        if isinstance(event, Detection):
-            self._commands.hear(event, self._patience_s)
+        if not isinstance(event, Detection):
+            return
+        deadline = time.monotonic() + self._limit_s
+        while not self._commands.start(event, _SLICE_S if self._can_wait else 0.0):
+            if not self._can_wait or time.monotonic() > deadline:
+                self._commands.drop(event)
+                return
 
     def end(self) -> None:
         """Kill what does not end soon; say what became of the commands."""
-        self._commands.end(max(_END_S, self._patience_s))
+        self._commands.end(self._limit_s if self._can_wait else _END_S)
         tell(str(self._commands.counts))
+
+    @property
+    def _can_wait(self) -> bool:
+        """Whether a recording is heard, and to its end."""
+        listener = self._listener
+        return listener is not None and bool(getattr(listener.source, "frames", None)) and not listener.cut_short

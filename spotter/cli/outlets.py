@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from spotter.cli import exec_option, page_option
+
 if TYPE_CHECKING:
     from spotter.events import Event
     from spotter.listener import Listener
@@ -35,7 +37,7 @@ class Kind(Protocol):
         """Return what the options ask for, if anything."""
 
 
-KINDS: Sequence[Kind] = ()
+KINDS: Sequence[Kind] = (exec_option, page_option)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
