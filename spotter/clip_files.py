@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,28 @@ def save(folder: Path, name: str, samples: Floats, about: Mapping[str, Any]) -> 
             number += 1
             continue
         return path
+
+
+def clip_name(about: Mapping[str, Any]) -> str:
+    """Return KEYWORD_TIME_SCORE of what is known of a clip; the time is of day where that is known."""
+    when = f"{plain(Path(about['source']).stem)}-{about['time']:07.2f}s"
+    if "wall" in about:
+        when = re.sub(r"[-:]|\..*", "", str(about["wall"])) + "Z"
+    return f"{plain(about['keyword'])}_{when}_{about['score']:.2f}"
+
+
+def model_facts(model: Any) -> dict[str, Any]:
+    """Return what is written beside a clip of the model that heard it."""
+    return {
+        "name": model.name,
+        "keywords": list(model.keywords),
+        "files": {name: entry["sha256"] for name, entry in getattr(model, "manifest", {}).get("files", {}).items()},
+    }
+
+
+def plain(name: str) -> str:
+    """Return a text as a part of a file's name."""
+    return re.sub(r"\W+", "_", name).strip("_")[:40] or "audio"
 
 
 def bytes_of_clips(folder: Path) -> int:
@@ -74,5 +97,19 @@ def write_new(path: Path, data: bytes) -> None:
             if path.exists():
                 raise FileExistsError(path) from None
             part.rename(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_over(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in the place of one that may be there."""
+    path = path.resolve()  # a link stays one
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -105,13 +105,13 @@ class Explanation:
             "time": round(self.time, 4),
             "rule": v.rule,
             "why": self.why,
-            "score": _number(v.score),
-            "smoothed": _number(v.smoothed),
+            "score": number(v.score),
+            "smoothed": number(v.smoothed),
             "threshold": round(v.threshold, 4),
             "noise_share": round(v.noise_share, 4),
             "rearm": round(v.rearm, 4),
             "rival": v.rival or None,
-            "rival_smoothed": _number(v.rival_smoothed),
+            "rival_smoothed": number(v.rival_smoothed),
             "margin": v.margin,
             "refractory_left": round(v.refractory_samples / SAMPLE_RATE, 4),
             "level_dbfs": round(self.level_dbfs, 1),
@@ -119,7 +119,7 @@ class Explanation:
             "since": round(self.since, 4),
             "hop": self.hop_samples / SAMPLE_RATE,
             "scores": {
-                label: [_number(s) for s in row.tolist()] for label, row in zip(self.labels, self.scores, strict=True)
+                label: [number(s) for s in row.tolist()] for label, row in zip(self.labels, self.scores, strict=True)
             },
         }
 
@@ -141,5 +141,6 @@ def spark(scores: Floats, *, plain: bool = False) -> str:
     return "".join(marks[min(len(marks) - 1, max(0, int(s * len(marks))))] if math.isfinite(s) else "?" for s in most)
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
+    """Return a number for JSON; None for what is none."""
     return round(value, 4) if math.isfinite(value) else None

@@ -9,7 +9,6 @@ What the pipeline reads is kept for some seconds; files are written by a thread 
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -23,7 +22,7 @@ import numpy as np
 
 from spotter.arrays import Floats
 from spotter.callbacks import join
-from spotter.clip_files import bytes_of_clips, save
+from spotter.clip_files import bytes_of_clips, clip_name, model_facts, save
 from spotter.errors import BadInputError
 from spotter.explain import Moment
 from spotter.resample import Resampler
@@ -111,11 +110,7 @@ class Saver:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise BadInputError(f"{folder} cannot be made ({error.strerror}); give another folder to save in") from None
-        self._model = {
-            "name": model.name,
-            "keywords": list(model.keywords),
-            "files": {name: entry["sha256"] for name, entry in getattr(model, "manifest", {}).get("files", {}).items()},
-        }
+        self._model = model_facts(model)
         self._source, self._channel = source, channel
         self._time_of_day = time_of_day if is_live(source) else None
         self._limit, self._full = limit_bytes, False
@@ -206,13 +201,7 @@ class Saver:
             found = segment.piece(time_s - BEFORE_S, time_s + AFTER_S) if segment else None
             if segment is not None and found is not None:
                 about = {**about, "clip_start": round(found[0], 4), "model": self._model}
-                self._hand_over(_Clip(self._name(about), found[1], segment.rate, about))
-
-    def _name(self, about: Mapping[str, Any]) -> str:
-        when = f"{_plain(Path(self._source.name).stem)}-{about['time']:07.2f}s"
-        if "wall" in about:
-            when = re.sub(r"[-:]|\..*", "", str(about["wall"])) + "Z"
-        return f"{_plain(about['keyword'])}_{when}_{about['score']:.2f}"
+                self._hand_over(_Clip(clip_name(about), found[1], segment.rate, about))
 
     def _hand_over(self, clip: _Clip) -> None:
         if self._queue.qsize() >= _MOST_WAITING:
@@ -259,8 +248,3 @@ class Saver:
         if not self._failed:
             self._failed = True
             _log.warning("%s; listening goes on, this is said once", what)
-
-
-def _plain(name: str) -> str:
-    """Return a text as a part of a file's name."""
-    return re.sub(r"\W+", "_", name).strip("_")[:40] or "audio"

@@ -60,6 +60,7 @@ ORDER = [
     "spotter.running",
     "spotter.clip_files",
     "spotter.saving",
+    "spotter.user_settings",
     "spotter.wav_writer",
     "spotter.record",
     "spotter.heartbeat",
@@ -68,10 +69,17 @@ ORDER = [
     "spotter.checkup",
     "spotter.aio",
     "spotter.listener",
+    "spotter.page",
     "spotter.exec_command",
     "spotter.cli",
 ]
-SHELLS = {"spotter", "spotter.listen", "spotter.doctor", "spotter.__main__"}  # the names; three lines that call `cli`
+SHELLS = {
+    "spotter",
+    "spotter.listen",
+    "spotter.doctor",
+    "spotter.__main__",
+    "spotter.page.__main__",
+}  # the names; three lines that call `cli`
 ONLY_WHEN_USED = {"sounddevice", "soundfile", "soxr", "rich", "ai_edge_litert", "flatbuffers"}
 NEVER_IN_SPOTTER = {"tensorflow", "keras", "scipy", "matplotlib", "train"}
 

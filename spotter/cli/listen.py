@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from spotter.cli import explain, keeping, outlets
-from spotter.cli.common import Parser, guarded, say, version
+from spotter.cli.common import Parser, guarded, say, tell, version
 from spotter.cli.logs import LEVELS, logged
 from spotter.cli.session import Session, length_s
 
@@ -31,6 +31,7 @@ examples:
   spotter listen --explain                         why, after each event and each near miss
   spotter listen --input talk.wav --at 12.4 --explain-picture why.png
   spotter listen --save clips                      keep what it heard, to be marked right or wrong
+  spotter listen --page                            watch it in a browser, and try settings there
   spotter listen --record night.wav                keep everything, to be heard again with --input night.wav
 
 A microphone that goes away is waited for, and heard again when it is back.
@@ -82,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="[WORD=]T",
-        help="0..1, for every keyword or for one; may be repeated (default: the model's own)",
+        help="0..1, for every keyword or for one; may be repeated (default: your own, or the model's)",
     )
     how.add_argument("--hop", type=float, metavar="MS", help="milliseconds between decisions (default: about 100)")
     explain.add_arguments(parser)
@@ -134,23 +135,25 @@ def _listen(options: argparse.Namespace, used: list[Source | LiveSource]) -> int
 def _session(options: argparse.Namespace, source: Source | LiveSource | None, wanted: explain.Wanted) -> Session:
     from spotter.listener import Listener
     from spotter.model import Model
-    from spotter.settings import with_threshold
+    from spotter.user_settings import applied
 
     for_all, for_words = thresholds(options.threshold)
     model = Model.open(options.model)
-    decoder = with_threshold(with_threshold(model.decoder, for_all, model.keywords), for_words, model.keywords)
+    settings = applied(model.name, model.decoder, model.keywords, for_all, for_words)
     device = options.device if source is None else None
     listener = Listener(
         model,
         device=device,
         source=source,
         hop_ms=options.hop,
-        decoder=decoder,
+        decoder=settings.decoder,
         channel=options.channel,
         wait=options.wait,
         once=options.once,
     )
     session = Session(listener, keeping.Keeping(options, listener, model))
+    if settings.said:
+        tell(settings.said)
     session.outlets = outlets.wanted(options, model)
     shown: list[Callable[[Moment], object]] = []
     if wanted:
@@ -159,7 +162,8 @@ def _session(options: argparse.Namespace, source: Source | LiveSource | None, wa
 
         hop_samples = hop_for(model, options.hop)
 
-        session.explaining = Explaining(wanted, model, decoder, hop_samples, length_s(source, options), options.channel)
+        length = length_s(source, options)
+        session.explaining = Explaining(wanted, model, settings.decoder, hop_samples, length, options.channel)
         shown.append(session.explaining.see)
     if session.kept.saver:
         shown.append(session.kept.saver.see)

@@ -4,7 +4,8 @@ DIR is what `spotter listen --save DIR` wrote. Each clip is played and drawn; an
 that was really said, s (skip), p (play again) or q (end), and Enter. Right ones are cut to the word and go to
 OUT/WORD/, wrong ones go whole to OUT/_negatives_/; another word goes to its own folder if the model or OUT has
 that word, else to OUT/_negatives_/. Answers are kept in DIR/reviewed.tsv: the same command goes on where it was
-ended. Nothing is ever written over. Answers may come from a pipe, one a line.
+ended. Nothing is ever written over. Answers may come from a pipe, one a line. What was marked on the live page
+(`spotter listen --page`) is put away as it was marked, without asking.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def run(args: argparse.Namespace) -> int:
     counts: dict[str, int] = {}
     try:
         for number, clip in enumerate(left, done + 1):
-            answer = _one(review, clip, f"{number} of {len(found)}", play)
+            place = f"{number} of {len(found)}"
+            answer = _marked(review, clip, place) or _one(review, clip, place, play)
             if answer == "end":
                 break
             counts[answer] = counts.get(answer, 0) + 1
@@ -60,6 +62,21 @@ def run(args: argparse.Namespace) -> int:
     rest = sum(clip.path.name not in review.answered for clip in found)
     print(f"{said}; {f'{rest} left: the same command goes on' if rest else f'all answered, in {args.out}'}")
     return 0
+
+
+def _marked(review: Review, clip: Clip, place: str) -> str | None:
+    """Put a clip away that was marked on the live page; return the answer, None where it has to be asked about."""
+    from train.recording.reviewing import read
+
+    if clip.mark is None:
+        return None
+    try:
+        put = review.answer(clip, read(clip), clip.mark)
+    except BadInputError as error:
+        print(f"{place}: {clip.mark} on the page, but {error}", flush=True)
+        return None
+    print(f"{place}: {clip}: {clip.mark} on the page → {put}", flush=True)
+    return clip.mark
 
 
 def _one(review: Review, clip: Clip, place: str, play: Callable[[Floats], None] | None) -> str:

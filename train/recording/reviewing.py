@@ -49,6 +49,12 @@ class Clip:
         return str(self.about.get("keyword", ""))
 
     @property
+    def mark(self) -> Literal["right", "wrong"] | None:
+        """What was said of it on the live page, if anything."""
+        mark = self.about.get("mark")
+        return mark if mark in ("right", "wrong") else None
+
+    @property
     def known(self) -> frozenset[str]:
         """Folders of the words that the model knows."""
         words = self.about.get("model", {}).get("keywords", [])

@@ -1,0 +1,45 @@
+"""The page's own files, read once; a request can name these and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+FOLDER: Final = Path(__file__).parent / "static"
+_KINDS: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """What a path gives."""
+
+    kind: str
+    body: bytes
+
+
+def read_files() -> dict[str, File]:
+    """Return the page's files by the path of a request."""
+    files = {
+        f"/{path.name}": File(_KINDS[path.suffix], path.read_bytes())
+        for path in FOLDER.iterdir()
+        if path.suffix in _KINDS and not path.name.startswith(".")
+    }
+    return {**files, "/": files["/index.html"], "/favicon.ico": files["/favicon.svg"]}
