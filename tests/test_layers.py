@@ -71,6 +71,7 @@ ORDER = [
     "spotter.listener",
     "spotter.page",
     "spotter.exec_command",
+    "spotter.mqtt",
     "spotter.cli",
 ]
 SHELLS = {
@@ -81,6 +82,7 @@ SHELLS = {
     "spotter.page.__main__",
 }  # the names; three lines that call `cli`
 ONLY_WHEN_USED = {"sounddevice", "soundfile", "soxr", "rich", "ai_edge_litert", "flatbuffers"}
+ONLY_WHEN_USED |= {"paho", "joblib", "dask", "distributed", "pyarrow", "sqlite3"}
 NEVER_IN_SPOTTER = {"tensorflow", "keras", "scipy", "matplotlib", "train"}
 
 

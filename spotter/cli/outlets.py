@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from spotter.cli import exec_option, page_option
+from spotter.cli import exec_option, mqtt_option, page_option
 
 if TYPE_CHECKING:
     from spotter.events import Event
@@ -37,7 +37,7 @@ class Kind(Protocol):
         """Return what the options ask for, if anything."""
 
 
-KINDS: Sequence[Kind] = (exec_option, page_option)
+KINDS: Sequence[Kind] = (exec_option, mqtt_option, page_option)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

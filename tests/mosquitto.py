@@ -1,0 +1,118 @@
+"""A private MQTT broker: Debian's mosquitto with a configuration of the test's own, on the loopback address."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from paho.mqtt.client import MQTTMessage
+
+PROGRAM = shutil.which("mosquitto") or ("/usr/sbin/mosquitto" if Path("/usr/sbin/mosquitto").exists() else None)
+
+
+def required(program: str | None, name: str) -> str:
+    """Skip the test without a program, or fail where none may be missing."""
+    if program is None:
+        if os.environ.get("SPOTTER_VIRTUAL_MIC") == "require":
+            pytest.fail(f"{name} is missing")
+        pytest.skip(f"{name} is not installed")
+    return program
+
+
+def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, f"did not happen within {limit_s:g} s"
+        time.sleep(0.005)
+
+
+class Mosquitto:
+    """A broker that may be stopped and started again at the same port."""
+
+    def __init__(self, folder: Path, *settings: str) -> None:
+        self._program = required(PROGRAM, "mosquitto")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port: int = free.getsockname()[1]
+        self._config = folder / "mosquitto.conf"
+        lines = (f"listener {self.port} 127.0.0.1", "persistence false", *(settings or ("allow_anonymous true",)))
+        self._config.write_text("\n".join(lines) + "\n", "utf-8")
+        if os.geteuid() == 0:  # it would give up root, and could not read the test's folder then
+            self._config.write_text(self._config.read_text("utf-8") + "user root\n", "utf-8")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    def start(self) -> Mosquitto:
+        self._process = subprocess.Popen([self._program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
+        until(self._answers)
+        return self
+
+    def stop(self) -> None:
+        """End as with a power cut."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "mosquitto has ended"
+        try:
+            socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+        except OSError:
+            return False
+        return True
+
+
+class Observer:
+    """Somebody else at the broker, such as Home Assistant: hears all topics."""
+
+    def __init__(self, broker: Mosquitto, user: str = "", password: str = "", tls: Any = None) -> None:
+        from paho.mqtt.client import Client
+        from paho.mqtt.enums import CallbackAPIVersion
+
+        self.heard: list[tuple[str, bytes, bool]] = []  # topic, payload, whether it was retained
+        self._subscribed = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2)
+        self._client.reconnect_delay_set(1, 1)
+        if user:
+            self._client.username_pw_set(user, password)
+        if tls is not None:
+            self._client.tls_set_context(tls)
+        self._client.on_connect = lambda client, *_: client.subscribe("#", 1)
+        self._client.on_subscribe = lambda *_: self._subscribed.set()
+        self._client.on_message = lambda _client, _data, message: self._hear(message)
+        self._client.connect("127.0.0.1", broker.port)
+        self._client.loop_start()
+        assert self._subscribed.wait(5.0)
+
+    def say(self, topic: str, payload: str, *, retain: bool = False) -> None:
+        self._client.publish(topic, payload, 1, retain).wait_for_publish(5.0)
+
+    def on(self, topic: str) -> list[bytes]:
+        """Everything that was said there so far."""
+        return [payload for where, payload, _ in self.heard if where == topic]
+
+    def events(self, name: str = "k") -> list[dict[str, Any]]:
+        return [json.loads(payload) for payload in self.on(f"spotter/{name}/event")]
+
+    def close(self) -> None:
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _hear(self, message: MQTTMessage) -> None:
+        self.heard.append((message.topic, bytes(message.payload), message.retain))
