@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from spotter.sources.portaudio import quiet
 from spotter.stderr import without_chatter
 
 
@@ -46,3 +47,12 @@ def test_no_descriptor_is_left_open() -> None:
         with without_chatter(is_chatter):
             pass
     assert len(list(descriptors.iterdir())) == before
+
+
+def test_what_the_sound_system_says_of_refusals_is_dropped_with_its_empty_lines(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    with quiet():
+        os.write(2, b"\nALSA lib pcm.c:2664:(snd_pcm_open_noupdate) Unknown PCM hw\n\njack server is not running or\n")
+        os.write(2, b"a line of somebody else\n")
+    assert capfd.readouterr().err == "a line of somebody else\n"

@@ -284,7 +284,7 @@ def _keep(*objects: object) -> None:
 
 def quiet() -> contextlib.AbstractContextManager[None]:
     """Keep what PortAudio and ALSA write about refusals from stderr; we say it in one line of our own."""
-    return without_chatter(lambda line: line.lstrip().startswith(_CHATTER))
+    return without_chatter(lambda line: not line.strip() or line.lstrip().startswith(_CHATTER))
 
 
 def _nothing(*_: object) -> None:
