@@ -53,7 +53,7 @@ class Server:
     def __init__(self, shown: Shown, host: str, port: int) -> None:
         self.token = secrets.token_urlsafe(24)
         self.port = port
-        self._shown, self._host = shown, host
+        self.shown, self._host = shown, host
         self._files = read_files()
         self._viewers = 0
         self._foreign_said = False
@@ -126,7 +126,7 @@ class Server:
         self._viewers += 1
         try:
             with contextlib.suppress(ConnectionClosed):
-                await Viewer(self._shown, connection).run(self.token)
+                await Viewer(self.shown, connection).run(self.token)
         except Exception:  # noqa: BLE001  whatever it is, it is that viewer's
             _log.exception("a viewer of the page was left; listening goes on")
         finally:
