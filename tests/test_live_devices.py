@@ -103,7 +103,8 @@ def listening(mic: VirtualMic, folder: Path, *arguments: str) -> Iterator[Listen
         it.process.wait()
 
 
-@pytest.mark.parametrize(("rate", "channels"), [(16_000, 2), (44_100, 1), (48_000, 2)])
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
 def test_a_word_is_heard_whatever_the_sound_system_runs_at(
     tmp_path: Path, word: tuple[Path, str], rate: int, channels: int
 ) -> None:
