@@ -1,7 +1,7 @@
 # Thin names for plain commands; `python3 run.py test` makes the environment they use.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check format lint types test bench demo wheel
+.PHONY: check format lint types test bench demo wheel release
 
 check: format lint types test
 
@@ -25,3 +25,6 @@ demo:
 
 wheel:
 	$(PYTHON) -m pip wheel --no-deps --wheel-dir dist .
+
+release:
+	$(PYTHON) release/check.py
