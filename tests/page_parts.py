@@ -78,7 +78,12 @@ class Viewer:
     def __init__(self, server: Server, *, first: str | None = None) -> None:
         origin = Origin(f"http://127.0.0.1:{server.port}")
         opened = connect(
-            f"ws://127.0.0.1:{server.port}/live", origin=origin, max_size=None, compression=None, proxy=None
+            f"ws://127.0.0.1:{server.port}/live",
+            origin=origin,
+            max_size=None,
+            compression=None,
+            proxy=None,
+            close_timeout=1,
         )
         self.connection: ClientConnection = opened.__enter__()  # another object than `opened`, from version 17 on
         self.connection.send(json.dumps({"token": server.token}) if first is None else first)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +33,7 @@ HELP: Final[dict[str, Any]] = {
     "formatter_class": argparse.RawDescriptionHelpFormatter,
     "allow_abbrev": False,
 }
-_SLICE_S: Final = 0.5  # so that Ctrl-C is served on Windows
+_SLICE_S: Final = 0.2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,29 +89,48 @@ def _page(options: argparse.Namespace) -> int:
     settings = applied(model.name, model.decoder, model.keywords, for_all, for_words)
     listener = Listener(model, source=source, hop_ms=options.hop, decoder=settings.decoder, channel=options.channel)
     page = Page(options.address, model, None if options.clips is None else Path(options.clips))
+    stopped: list[int] = []  # a plain list, since a signal may come in the middle of what holds a lock
     code = 0
     try:
         page.begin(listener)
         if settings.said:
             tell(settings.said)
-        listener.start(options.begin + KEPT_S)
-        try:
-            for event in listener.events(_SLICE_S):
-                if event is not None:
-                    page.hear(event)
-        except SpotterError as error:  # what was usable of a damaged recording is shown
-            say(str(error))
-            code = error.exit_code
-        found = listener.spotter.detections if listener.spotter else 0
-        tell(f"{found} detections in {Path(options.file).name}; Ctrl-C ends")
-        while not threading.Event().wait(_SLICE_S):
-            pass
-    except KeyboardInterrupt:
-        return code
+        with _signals(stopped):
+            listener.start(options.begin + KEPT_S)
+            try:
+                for event in listener.events(_SLICE_S):
+                    if event is not None:
+                        page.hear(event)
+                    if stopped:
+                        break
+            except SpotterError as error:  # what was usable of a damaged recording is shown
+                say(str(error))
+                code = error.exit_code
+            found = listener.spotter.detections if listener.spotter else 0
+            tell(f"{found} detections in {Path(options.file).name}; Ctrl-C ends")
+            while not stopped:
+                time.sleep(_SLICE_S)
     finally:
         page.end()
         listener.stop(wait=False)
     return code
+
+
+@contextmanager
+def _signals(stopped: list[int]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM end it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {
+        number: signal.signal(number, lambda number, _: stopped.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _check(begin_s: float, length_s: float | None) -> None:
