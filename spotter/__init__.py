@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from spotter.recorded import spot as spot
     from spotter.settings import DecoderConfig as DecoderConfig
     from spotter.settings import FrontendConfig as FrontendConfig
+    from spotter.streams import Streams as Streams
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ _HOME = {
     "Skipped": "events",
     "Spotter": "pipeline",
     "SpotterError": "errors",
+    "Streams": "streams",
     "spot": "recorded",
 }
 

@@ -50,6 +50,7 @@ ORDER = [
     "spotter.tape",
     "spotter.judge",
     "spotter.pipeline",
+    "spotter.streams",
     "spotter.recorded",
     "spotter.pouring",
     "spotter.callbacks",
@@ -72,17 +73,20 @@ ORDER = [
     "spotter.page",
     "spotter.exec_command",
     "spotter.mqtt",
+    "spotter.serving",
+    "spotter.ovos",
     "spotter.cli",
 ]
 SHELLS = {
     "spotter",
     "spotter.listen",
     "spotter.doctor",
+    "spotter.serve",
     "spotter.__main__",
     "spotter.page.__main__",
 }  # the names; three lines that call `cli`
 ONLY_WHEN_USED = {"sounddevice", "soundfile", "soxr", "rich", "ai_edge_litert", "flatbuffers"}
-ONLY_WHEN_USED |= {"paho", "joblib", "dask", "distributed", "pyarrow", "sqlite3"}
+ONLY_WHEN_USED |= {"paho", "joblib", "dask", "distributed", "pyarrow", "sqlite3", "wyoming", "zeroconf"}
 NEVER_IN_SPOTTER = {"tensorflow", "keras", "scipy", "matplotlib", "train"}
 
 

@@ -27,6 +27,7 @@ def test_the_public_names_are_these_and_each_is_there() -> None:
         "Skipped",
         "Spotter",
         "SpotterError",
+        "Streams",
         "__version__",
         "spot",
     ]

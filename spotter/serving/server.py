@@ -1,0 +1,109 @@
+"""Listens for clients, counts them, and lets go of those that say nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+from typing import Final
+
+from spotter.errors import BadInputError, SpotterError
+from spotter.serving.address import Address
+from spotter.serving.connection import Connection
+from spotter.serving.limits import Limits
+from spotter.serving.session import Service
+
+_LOOKS_IN_IDLE_TIME: Final = 4
+
+_log = logging.getLogger(__name__)
+
+
+class Server:
+    """The service on an address.
+
+    Parameters
+    ----------
+    service : Service
+        What all clients share.
+    limits : Limits
+        What one may ask for.
+    """
+
+    def __init__(self, service: Service, limits: Limits) -> None:
+        self.service, self.limits = service, limits
+        self.most = 0  # clients at once, so far
+        self._clients: set[Connection] = set()
+        self._full = False  # and said so
+        self._server: asyncio.Server | None = None
+        self._watch: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        """Return how many clients there are."""
+        return len(self._clients)
+
+    async def start(self, address: Address) -> Address:
+        """Begin to listen; return where, with the port if any was to be taken.
+
+        Raises
+        ------
+        BadInputError
+            The address is in use, is none of this machine's, or is not allowed.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(lambda: Connection(self), address.host, address.port)
+        except (OSError, OverflowError) as error:
+            raise _why_not(address, error) from error
+        self._watch = asyncio.create_task(self._look_for_idle())
+        return Address(address.host, self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close everything, at once."""
+        if self._server is not None:
+            self._server.close()
+        if self._watch is not None:
+            self._watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._watch
+        for client in tuple(self._clients):
+            client.abort()
+        await asyncio.sleep(0)  # their ends are told by the loop
+
+    def opened(self, client: Connection) -> bool:
+        """Take a client in; False where there are too many."""
+        if len(self._clients) >= self.limits.connections:
+            if not self._full:
+                _log.warning(
+                    "%d clients are there already; further ones are turned away, give more with --connections",
+                    len(self._clients),
+                )
+            self._full = True
+            return False
+        self._clients.add(client)
+        self.most = max(self.most, len(self._clients))
+        return True
+
+    def closed(self, client: Connection) -> None:
+        """Forget a client."""
+        self._clients.discard(client)
+        self._full = self._full and len(self._clients) > self.limits.connections // 2
+
+    async def _look_for_idle(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self.limits.idle_s / _LOOKS_IN_IDLE_TIME)
+            for client in tuple(self._clients):
+                client.close_if_idle(loop.time())
+
+
+def _why_not(address: Address, error: OSError | OverflowError) -> SpotterError:
+    code = getattr(error, "errno", None)
+    if code == errno.EADDRINUSE:
+        return BadInputError(f"{address} is in use; end what listens there, or give another port with --uri")
+    if code == errno.EADDRNOTAVAIL:
+        return BadInputError(f"{address} is no address of this machine; give one of its own, or tcp://0.0.0.0:10400")
+    if code in (errno.EACCES, errno.EPERM):
+        return BadInputError(f"{address} is not allowed for this user; give a port above 1023 with --uri")
+    why = getattr(error, "strerror", None) or error
+    return BadInputError(f"{address} cannot be listened on ({why}); give another address with --uri")

@@ -1,0 +1,184 @@
+"""Clients of the wake-word service that send garbage, stop in the middle, flood or never read do no harm to others."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import struct
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from wyoming.info import Describe
+
+from spotter.serving.connection import encoded
+from tests.fakes import TALK
+from tests.wyoming_parts import AsyncTcpClient, answered, chunks, detections, emptied, logged, served
+
+HEADER = b'{"type": "audio-chunk", "data": {"rate": 16000, "width": 2, "channels": 1}, "payload_length": %d}\n'
+
+
+@pytest.fixture(autouse=True)
+def said() -> Iterator[list[str]]:
+    """What is logged; a test takes out what it expects."""
+    with logged() as lines:
+        yield lines
+    assert lines == []
+
+
+async def pushed(port: int, data: bytes) -> bytes:
+    """Send bytes; all that comes back until the service closes."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(data)
+    try:
+        return await asyncio.wait_for(reader.read(), 10.0)
+    finally:
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\nHost: spotter\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)) * 2 + b"\n",
+        b"x" * 100_000,
+        b"{" * 15_000 + b"\n",
+        b'{"type": "detect", "data_length": 5}\nnulls',
+        b'{"type": "detect", "data_length": -5}\n',
+        b'{"data": {}}\n',
+        b'{"type": "x", "payload_length": 99999999999999999999}\n' + b"y" * 300_000,
+    ],
+)
+def test_garbage_is_answered_with_one_error_and_one_line_while_others_are_heard(
+    garbage: bytes, said: list[str]
+) -> None:
+    async def both() -> tuple[bytes, list[tuple[str, int]]]:
+        async with served(linger_s=0.3) as (server, port):
+            answer, heard = await asyncio.gather(pushed(port, garbage), detections(port, TALK))
+            await emptied(server)
+            return answer, heard
+
+    answer, heard = asyncio.run(both())
+    assert [name for name, _ in heard] == ["yes", "no"]
+    header, rest = answer.split(b"\n", 1)
+    assert json.loads(header)["type"] == "error"
+    assert json.loads(rest)["code"] == "bad-frame"
+    (line,) = said
+    said.clear()
+    assert line.startswith("127.0.0.1:")
+    assert line.endswith("; closed")
+    assert len(line) < 200
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"type": "det', HEADER % 2_000, HEADER % 2_000 + b"\0" * 1_000])
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_client_that_stops_in_the_middle_is_forgotten_without_a_word(sent: bytes, how: str) -> None:
+    async def stop() -> list[tuple[str, int]]:
+        async with served() as (server, port):
+            raw = socket.create_connection(("127.0.0.1", port))
+            for chunk in chunks(TALK[:16_000]):
+                raw.sendall(encoded(chunk.event()))
+            raw.sendall(sent)
+            if how == "reset":
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raw.close()
+            heard = await detections(port, TALK)
+            await emptied(server)
+            return heard
+
+    assert [name for name, _ in asyncio.run(stop())] == ["yes", "no"]
+
+
+def test_others_are_answered_while_clients_pour_audio() -> None:
+    minute = b"".join(encoded(c.event()) for c in chunks(np.resize(TALK, 16_000 * 60)))
+
+    async def pour(port: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for at in range(0, len(minute), 65_536):
+            writer.write(minute[at : at + 65_536])
+            await writer.drain()
+        writer.write_eof()
+        await asyncio.wait_for(reader.read(), 60.0)
+        writer.close()
+
+    async def both() -> int:
+        async with served() as (_, port):
+            pouring = [asyncio.create_task(pour(port)) for _ in range(4)]
+            answers = 0
+            for _ in range(3):
+                async with AsyncTcpClient("127.0.0.1", port) as client:
+                    await client.write_event(Describe().event())
+                    assert (await answered(client)).type == "info"
+                    answers += not any(task.done() for task in pouring)
+            assert [name for name, _ in await detections(port, TALK)] == ["yes", "no"]
+            await asyncio.gather(*pouring)
+            return answers
+
+    assert asyncio.run(both()) == 3
+
+
+def test_a_client_that_never_reads_is_not_read_from_either_and_is_let_go(said: list[str]) -> None:
+    asked = encoded(Describe().event()) * 2_000
+
+    async def never() -> tuple[int, int]:
+        async with served(idle_s=2.0) as (server, port):
+            raw = socket.socket()
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            raw.connect(("127.0.0.1", port))
+            raw.setblocking(False)  # noqa: FBT003
+            for _ in range(400):
+                try:
+                    raw.send(asked)
+                except BlockingIOError:
+                    await asyncio.sleep(0.005)
+            (client,) = server._clients
+            kept = client._transport.get_write_buffer_size(), client._reader.waiting
+            assert [name for name, _ in await detections(port, TALK)] == ["yes", "no"]
+            await emptied(server)
+            raw.close()
+            return kept
+
+    unread, waiting = asyncio.run(never())
+    assert 0 < unread < 100_000
+    assert waiting < 400_000
+    (line,) = said
+    said.clear()
+    assert line.endswith(": no whole frame for 2 s; closed")
+
+
+def test_a_client_that_says_nothing_is_let_go_and_one_that_speaks_is_not(said: list[str]) -> None:
+    async def both() -> str:
+        async with served(idle_s=0.8) as (server, port):
+            silent = await asyncio.open_connection("127.0.0.1", port)
+            async with AsyncTcpClient("127.0.0.1", port) as client:
+                for _ in range(8):
+                    await asyncio.sleep(0.2)
+                    await client.write_event(Describe().event())
+                    kind = (await answered(client)).type
+                assert len(server) == 1
+            silent[1].close()
+            return kind
+
+    assert asyncio.run(both()) == "info"
+    (line,) = said
+    said.clear()
+    assert line.endswith(": no whole frame for 0.8 s; closed")
+
+
+def test_more_clients_than_agreed_are_turned_away_with_an_answer_and_one_line(said: list[str]) -> None:
+    async def crowd() -> list[bytes]:
+        async with served(connections=2, linger_s=0.1) as (server, port):
+            there = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            turned_away = [await pushed(port, b"") for _ in range(5)]
+            assert len(server) == 2
+            for _, writer in there:
+                writer.close()
+            await emptied(server)
+            assert [name for name, _ in await detections(port, TALK)] == ["yes", "no"]
+            return turned_away
+
+    for answer in asyncio.run(crowd()):
+        assert b'"too-many-clients"' in answer
+    assert said == ["2 clients are there already; further ones are turned away, give more with --connections"]
+    said.clear()
