@@ -149,6 +149,7 @@ def test_an_event_is_played_and_marked_by_mouse_and_by_keyboard(browser: Browser
         first = page.locator("#events li").last
         first.click()
         wait_for(page, "document.querySelector('#events li:last-child .play').getAttribute('aria-pressed') === 'true'")
+        first.click()  # stops it
         wait_for(page, "document.querySelector('#events li:last-child .play').getAttribute('aria-pressed') === 'false'")
         first.get_by_role("button", name="Right: yes was said").click()
         wait_for(page, "document.querySelector('#events li:last-child .marks button').ariaPressed === 'true'")

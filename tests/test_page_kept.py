@@ -20,7 +20,7 @@ from spotter.page.kept import Kept
 from spotter.page.picture import MISSING, Picture
 from spotter.page.whatif import Replay
 from spotter.pipeline import Spotter
-from spotter.settings import TUTORIAL, DecoderConfig, FrontendConfig
+from spotter.settings import SPEECH_EMBEDDING, TUTORIAL, DecoderConfig, FrontendConfig
 from spotter.sources.files import AudioFile
 from spotter.windows import Window
 from tests.fakes import TALK, ScriptedModel, recording
@@ -168,7 +168,7 @@ def test_another_stream_begins_anew() -> None:
     assert kept.audio(0, 8_000).tolist() == [8_192] * 800
 
 
-@pytest.mark.parametrize("config", [FrontendConfig(), TUTORIAL])
+@pytest.mark.parametrize("config", [FrontendConfig(), TUTORIAL, SPEECH_EMBEDDING])
 def test_the_picture_is_that_of_the_models_front_end_however_often_it_is_looked_at(config: FrontendConfig) -> None:
     samples = recording((0.3, "yes"), seconds=3.0)
     often, once = (Picture(kept := Kept(1, 1_600), config) for _ in range(2))

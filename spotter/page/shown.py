@@ -74,13 +74,12 @@ class Shown:
 
     def greeting(self) -> dict[str, Any]:
         """Return what a viewer is told at first."""
-        source = self.listener.source
         return {
             "type": "greeting",
             "model": self.model.name,
             "keywords": list(self.model.keywords),
             "live": self.live,
-            "source": source.name if self.live else Path(source.name).name,
+            "source": self._source,
             "seconds": self.kept.seconds,
             "sample_rate": SAMPLE_RATE,
             "hop": self.hop_samples,
@@ -96,7 +95,12 @@ class Shown:
     def status(self) -> dict[str, Any]:
         """Return how listening goes."""
         listener, spotter = self.listener, self.listener.spotter
-        status: dict[str, Any] = {"type": "status", "waiting": listener.waiting, "over": self.over}
+        status: dict[str, Any] = {
+            "type": "status",
+            "waiting": listener.waiting,
+            "over": self.over,
+            "source": self._source,
+        }
         if spotter is not None:
             lost = getattr(listener.source, "overflow_flags", 0)
             status |= {
@@ -134,6 +138,11 @@ class Shown:
         """Tell all viewers."""
         self.notices.append(notice)
         self.noticed += 1
+
+    @property
+    def _source(self) -> str:
+        name = self.listener.source.name  # of a device: another, where it has come back as another
+        return name if self.live else Path(name).name
 
     def _told(self, config: DecoderConfig) -> dict[str, Any]:
         thresholds = {keyword: config.threshold_of(keyword) for keyword in self.model.keywords}

@@ -13,6 +13,7 @@ import { takeToken, Wire } from "./wire.js";
 
 const LIST_MS = 150; // the list is made anew no more often
 const byId = (id) => document.getElementById(id);
+const spans = document.querySelectorAll("[data-span]");
 
 let store, view, strips, controls, list;
 let greeting = null;
@@ -27,17 +28,20 @@ function greet(message) {
   greeting = message;
   store = new Store(message);
   view = new View(store, message.live);
-  view.changed = () => byId("follow").setAttribute("aria-pressed", String(view.follow));
-  view.changed();
   view.span = before.span ?? 30;
+  view.changed = () => {
+    byId("follow").setAttribute("aria-pressed", String(view.follow));
+    for (const button of spans) button.setAttribute("aria-pressed", String(Number(button.dataset.span) === view.span));
+  };
+  view.changed();
   strips = new Strips(store, view, theme, message.live, (entry) => act("play", entry));
   list = new EventList(store, act);
   controls = new Controls(message, strips.lanes, tryOut, (settings) => wire.send({ type: "save", ...settings }));
   controls.resume(before.tried);
   thresholds();
-  byId("follow").disabled = byId("level").hidden = !message.live;
+  byId("follow").disabled = byId("level").hidden = byId("dbfs").hidden = !message.live;
   byId("what").replaceChildren(bold(message.model), ` hears ${message.source}`);
-  byId("bands").textContent = `${message.bands} bands, as the model sees it`;
+  byId("bands").textContent = `${message.bands} bands`;
   byId("save").title = `written to ${message.settings_file}`;
   document.title = `${message.source} – spotter`;
 }
@@ -63,8 +67,7 @@ function take(message) {
 function rows(message) {
   store.addRows(message);
   if (message.found.length || message.anew) refresh();
-  if (!greeting.live) byId("dbfs").textContent = `${store.end.toFixed(1)} s`;
-  else if (store.endRow > store.firstRow) {
+  if (store.endRow > store.firstRow) {
     const level = store.levels[(store.endRow - 1) % store.rows];
     byId("level").value = level;
     byId("dbfs").textContent = `${level.toFixed(0)} dBFS`;
@@ -74,8 +77,6 @@ function rows(message) {
 function happened(events) {
   store.addEvents(events);
   const last = events.findLast((event) => event.type === "detection");
-  const back = events.findLast((event) => event.type === "device_back");
-  if (back) greeting.source = back.device;
   if (last) byId("said").textContent = `${last.keyword}, ${last.score.toFixed(2)}`;
   refresh();
 }
@@ -127,7 +128,7 @@ function showStatus(message) {
   showState(state, words[state]);
   if (message.rate) {
     byId("what").replaceChildren(
-      bold(greeting.model), ` hears ${greeting.source} (${message.rate} Hz, ${message.channels} ch)`,
+      bold(greeting.model), ` hears ${message.source} (${message.rate} Hz, ${message.channels} ch)`,
     );
   }
   const parts = [`${message.detections ?? 0} heard since the start`];
@@ -187,7 +188,7 @@ function pressed(event) {
   }
 }
 
-for (const button of document.querySelectorAll("[data-span]")) {
+for (const button of spans) {
   button.onclick = () => view?.setSpan(Number(button.dataset.span));
 }
 byId("earlier").onclick = () => view?.shift(-view.span / 2);

@@ -4,6 +4,7 @@ import { drawAxis, drawLane, drawMissing, drawWave, x_of } from "./draw.js";
 import { Tiles } from "./tiles.js";
 
 const SHORTEST_FRAME_MS = 30;
+const AT_REST_MS = 200; // where the view does not move, what came is drawn that often
 const NEAR_PX = 12;
 
 export class Strips {
@@ -16,7 +17,8 @@ export class Strips {
     this.entries = store.keywords.map(() => []);
     this.thresholds = store.keywords.map(() => 0.5);
     this.canvases = new Map(); // element to its context
-    this.dirty = true;
+    this.dirty = true; // draw now
+    this.stale = false; // something came
     this.drawnAt = 0;
     this.drawnEnd = 0;
     this.running = true;
@@ -36,7 +38,7 @@ export class Strips {
 
   came() {
     this.tiles.paint();
-    this.dirty = true;
+    this.stale = true;
   }
 
   recolour() {
@@ -122,6 +124,7 @@ export class Strips {
       const height = Math.round(canvas.clientHeight * scale);
       if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     }
+    this.width = document.getElementById("wave").width; // in pixels of the screen
     this.dirty = true;
   }
 
@@ -131,11 +134,12 @@ export class Strips {
     if (now - this.drawnAt < SHORTEST_FRAME_MS) return;
     const { view } = this.scene;
     view.step(now / 1000, this.live);
-    const pixels = (Math.abs(view.end - this.drawnEnd) / view.span) * 1000;
-    if (!this.dirty && pixels < 0.5) return;
+    const pixels = (Math.abs(view.end - this.drawnEnd) / view.span) * this.width;
+    const late = this.stale && now - this.drawnAt > AT_REST_MS && !view.follow;
+    if (!this.dirty && pixels < 1 && !late) return;
     this.drawnAt = now;
     this.drawnEnd = view.end;
-    this.dirty = false;
+    this.dirty = this.stale = false;
     this.#draw();
   }
 
