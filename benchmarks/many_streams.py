@@ -129,13 +129,17 @@ def main(arguments: list[str] | None = None) -> None:
     print(
         f"  scores of one among 20: {apart:.0e} from those of one alone, events {events} and the same; others {others}"
     )
-    load = wyoming_load.cost(str(model.folder), options.clients, options.seconds)
-    if load is not None:
-        print(f"spotter serve, {options.clients} clients with chunks of 32 ms: {Cost(load.core, load.megabytes)}")
-        print(
-            f"  detections {load.detections} of {load.expected}, after the chunk that decides: median "
-            f"{load.median_ms:.0f} ms, 95th percentile {load.late_ms:.0f} ms; its load generator runs beside it"
-        )
+    for processes in (1, 2):
+        load = wyoming_load.cost(str(model.folder), options.clients, options.seconds, processes)
+        if load is not None:
+            print(
+                f"spotter serve --processes {processes}, {options.clients} clients in real time, chunks of 32 ms: "
+                f"{Cost(load.core, load.megabytes)}"
+            )
+            print(
+                f"  detections {load.detections} of {load.expected}, after the chunk that decides: median "
+                f"{load.median_ms:.0f} ms, 95th percentile {load.late_ms:.0f} ms"
+            )
 
 
 if __name__ == "__main__":

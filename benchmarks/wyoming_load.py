@@ -46,28 +46,29 @@ class _Client:
     late_s: list[float] = field(default_factory=list)
 
 
-def cost(model: str, clients: int, seconds: int) -> Load | None:
+def cost(model: str, clients: int, seconds: int, processes: int = 1) -> Load | None:
     """Serve so many clients that send the demo; None where the extra is missing, or /proc does not tell."""
     if not Path("/proc/self/stat").exists():
         return None
     command = [sys.executable, "-m", "spotter.serve", "--model", model, "--uri", "tcp://127.0.0.1:0"]
+    command += ["--processes", str(processes)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None  # noqa: S101
         try:
             found = re.search(r"tcp://127.0.0.1:(\d+)", server.stderr.readline())
-            return None if found is None else _load(int(found[1]), server.pid, clients, seconds)
+            return None if found is None else _load(int(found[1]), family(server.pid), clients, seconds)
         finally:
             server.terminate()
 
 
-def _load(port: int, pid: int, clients: int, seconds: int) -> Load:
+def _load(port: int, pids: list[int], clients: int, seconds: int) -> Load:
     samples = np.concatenate([block[:, 0].copy() for block in AudioFile(DEMO).blocks()])
     pcm = (samples * 32_768).clip(-32_768, 32_767).astype("<i2")
     size = 16 * _CHUNK_MS
     count = min(len(pcm) // size, round((seconds + _WARM_S) * 1_000 / _CHUNK_MS))
     chunks = [_chunk(n * _CHUNK_MS, pcm[n * size : (n + 1) * size].tobytes()) for n in range(count)]
     expected = [event for event in spot(samples, 16_000) if event.time <= count * _CHUNK_MS / 1_000]
-    empty = memory_mb(pid)[1]
+    empty = sum(memory_mb(pid)[1] for pid in pids)
     selector = selectors.DefaultSelector()
     all_of_them = [_Client(socket.create_connection(("127.0.0.1", port)), number) for number in range(clients)]
     for client in all_of_them:
@@ -77,14 +78,14 @@ def _load(port: int, pid: int, clients: int, seconds: int) -> Load:
     began, before, heard_from = time.monotonic() + 0.2, 0.0, 0
     for number, chunk in enumerate(chunks):
         if not before and number * _CHUNK_MS > _WARM_S * 1_000:
-            before, heard_from = cpu_s(pid), number
+            before, heard_from = sum(map(cpu_s, pids)), number
         for client in all_of_them:
             due = began + (number + client.number / clients) * _CHUNK_MS / 1_000
             while (wait := due - time.monotonic()) > 0:
                 _receive(selector, wait, began, clients)
             _send(client, chunk)
-    took = cpu_s(pid) - before
-    megabytes = (memory_mb(pid)[1] - empty) / clients
+    took = sum(map(cpu_s, pids)) - before
+    megabytes = (sum(memory_mb(pid)[1] for pid in pids) - empty) / clients
     ends = time.monotonic() + 2.0
     while time.monotonic() < ends:
         _receive(selector, 0.05, began, clients)
@@ -99,6 +100,12 @@ def _load(port: int, pid: int, clients: int, seconds: int) -> Load:
         median_ms=float(np.median(late)) * 1_000 if late else -1.0,
         late_ms=float(np.percentile(late, 95)) * 1_000 if late else -1.0,
     )
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and those that it started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(found for child in children for found in family(int(child)))]
 
 
 def _send(client: _Client, chunk: bytes) -> None:

@@ -76,6 +76,17 @@ def test_it_hears_what_a_recording_of_the_same_gives() -> None:
             assert stamp <= event.time * 1_000 <= stamp + size / 16 + 1
 
 
+@pytest.mark.parametrize("pattern", [[True], [False, True], [True, True, True, False], [True] * 40 + [False]])
+def test_what_waits_behind_a_chunk_changes_nothing_of_what_is_heard(pattern: list[bool]) -> None:
+    it, _ = session()
+    answers = []
+    for number, event in enumerate(sent(TALK, size=160)):
+        answers += tell(it, event, more=pattern[number % len(pattern)])
+    answers += [answer for answer in it.settle() if not isinstance(answer, float)]
+    found = [(answer.data["name"], answer.data["timestamp"]) for answer in answers]
+    assert found == heard(*sent(TALK, size=160))
+
+
 def test_names_choose_what_is_reported() -> None:
     found = heard(Detect(names=["no"]).event(), start(), *sent(TALK), AudioStop().event())
     assert [name for name, _ in found] == ["no"]

@@ -66,9 +66,9 @@ def chunks(
         yield AudioChunk(rate=rate, width=2, channels=channels, audio=audio, timestamp=stamp)
 
 
-def tell(it: Session, event: Event) -> list[Event]:
+def tell(it: Session, event: Event, *, more: bool = False) -> list[Event]:
     """Say something to a session; its answers."""
-    answers = it.hear(Frame(event.type, event.data, event.payload or b""))
+    answers = it.hear(Frame(event.type, event.data, event.payload or b""), more=more)
     return [answer for answer in answers if not isinstance(answer, float)]
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import MutableSequence, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from spotter.cli.common import Parser, guarded, say, tell, version
 from spotter.cli.logs import LEVELS, logged
 
 if TYPE_CHECKING:
+    import socket
+
     from spotter.serving.address import Address
     from spotter.serving.announce import Announcement
     from spotter.serving.server import Server
@@ -64,6 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="close a client silent for so long (default: %(default)s)",
     )
+    where.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="that share the clients, for N cores (default: %(default)s)",
+    )
     how = parser.add_argument_group("how to decide")
     how.add_argument(
         "--model", action="append", default=[], metavar="NAME|FOLDER", help="may be repeated (default: commands)"
@@ -92,6 +101,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     if options.connections < 1:
         raise BadInputError(f"--connections {options.connections} lets nobody in; give 1 or more")
+    if not 1 <= options.processes <= 64:
+        raise BadInputError(f"--processes {options.processes} is out of range; give 1 to 64")
     if not options.idle > 0:
         raise BadInputError(f"--idle {options.idle:g} closes every client at once; give seconds, such as 300")
     address = parse(options.uri)
@@ -105,9 +116,23 @@ def _serve(options: argparse.Namespace) -> int:
         )
     from spotter.serving.running import serve
 
+    others = None
+    if options.processes > 1:
+        from spotter.serving.processes import Others
+
+        others = Others(address, options.processes, _help, [options])
     names = ", ".join(server.service.words.by_name)
-    serve(server, address, announcement, lambda where: tell(f"serving {names} on {where}; Ctrl-C ends"))
+    serve(server, address, announcement, lambda where: tell(f"serving {names} on {where}; Ctrl-C ends"), others)
     return 0
+
+
+def _help(listening: socket.socket, counts: MutableSequence[int], number: int, options: argparse.Namespace) -> None:
+    """Be one of several processes."""
+    from spotter.serving.processes import Share
+    from spotter.serving.running import help_to_serve
+
+    with logged(options.log_level):
+        help_to_serve(_server(options), Share(listening, counts, number))
 
 
 def _server(options: argparse.Namespace) -> Server:
@@ -123,7 +148,9 @@ def _server(options: argparse.Namespace) -> Server:
     try:
         import wyoming  # noqa: F401
     except ImportError:
-        raise SpotterError('serving needs the package wyoming, which is missing; run `pip install "spotter-kws[serve]"`') from None
+        raise SpotterError(
+            'serving needs the package wyoming, which is missing; run `pip install "spotter-kws[serve]"`'
+        ) from None
     from spotter.serving.server import Server
     from spotter.serving.session import Service
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 from dataclasses import dataclass
@@ -58,3 +59,16 @@ def parse(uri: str) -> Address:
     if parts.scheme != "tcp" or not host or port is None or parts.path or parts.query or parts.username:
         raise BadInputError(f"the address {uri!r} is not what this can listen on; {fix}")
     return Address(host, port)
+
+
+def why_not(address: Address, error: OSError | OverflowError) -> BadInputError:
+    """Return, in a sentence, why an address cannot be listened on."""
+    code = getattr(error, "errno", None)
+    if code == errno.EADDRINUSE:
+        return BadInputError(f"{address} is in use; end what listens there, or give another port with --uri")
+    if code == errno.EADDRNOTAVAIL:
+        return BadInputError(f"{address} is no address of this machine; give one of its own, or tcp://0.0.0.0:10400")
+    if code in (errno.EACCES, errno.EPERM):
+        return BadInputError(f"{address} is not allowed for this user; give a port above 1023 with --uri")
+    why = getattr(error, "strerror", None) or error
+    return BadInputError(f"{address} cannot be listened on ({why}); give another address with --uri")

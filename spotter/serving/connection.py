@@ -65,7 +65,8 @@ class Connection(asyncio.Protocol):
         """Take bytes."""
         if not self._said:
             self._reader.feed(data)
-            self._wait_for_turn()
+            if not self._due:
+                self._turn()
 
     def eof_received(self) -> bool:
         """Answer what came before the end, then close."""
@@ -129,7 +130,7 @@ class Connection(asyncio.Protocol):
 
     def _advance(self) -> bool:
         """Work through some frames, or a part of one; whether there is more to do."""
-        left_s, frames = self._limits.turn_s, self._limits.turn_frames
+        left_s, frames, settled = self._limits.turn_s, self._limits.turn_frames, False
         while not self._blocked():
             for answer in self._work:
                 if isinstance(answer, float):
@@ -143,11 +144,16 @@ class Connection(asyncio.Protocol):
             if not frames:
                 return True
             frame = self._reader.next()
-            if frame is None:
+            if frame is not None:
+                frames -= 1
+                self._last_s = self._loop.time()
+                self._work = self._session.hear(frame, more=self._reader.waiting > 0)
+                settled = False
+            elif not settled:
+                self._work = self._session.settle()
+                settled = True
+            else:
                 return False
-            frames -= 1
-            self._last_s = self._loop.time()
-            self._work = self._session.hear(frame)
         return False
 
     def _blocked(self) -> bool:

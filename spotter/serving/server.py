@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
+import socket
+from collections.abc import Callable
 from typing import Final
 
-from spotter.errors import BadInputError, SpotterError
-from spotter.serving.address import Address
+from spotter.serving.address import Address, why_not
 from spotter.serving.connection import Connection
 from spotter.serving.limits import Limits
 from spotter.serving.session import Service
@@ -33,6 +33,7 @@ class Server:
     def __init__(self, service: Service, limits: Limits) -> None:
         self.service, self.limits = service, limits
         self.most = 0  # clients at once, so far
+        self.counted: Callable[[int], None] = lambda _: None  # is told how many there are
         self._clients: set[Connection] = set()
         self._full = False  # and said so
         self._server: asyncio.Server | None = None
@@ -54,9 +55,18 @@ class Server:
         try:
             self._server = await loop.create_server(lambda: Connection(self), address.host, address.port)
         except (OSError, OverflowError) as error:
-            raise _why_not(address, error) from error
-        self._watch = asyncio.create_task(self._look_for_idle())
+            raise why_not(address, error) from error
+        self.watch()
         return Address(address.host, self._server.sockets[0].getsockname()[1])
+
+    def watch(self) -> None:
+        """Begin to look for clients that say nothing."""
+        self._watch = asyncio.create_task(self._look_for_idle())
+
+    async def take(self, client: socket.socket) -> None:
+        """Serve a client that was let in elsewhere."""
+        client.setblocking(False)  # noqa: FBT003  the method's only argument
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: Connection(self), client)
 
     async def stop(self) -> None:
         """Close everything, at once."""
@@ -82,11 +92,13 @@ class Server:
             return False
         self._clients.add(client)
         self.most = max(self.most, len(self._clients))
+        self.counted(len(self._clients))
         return True
 
     def closed(self, client: Connection) -> None:
         """Forget a client."""
         self._clients.discard(client)
+        self.counted(len(self._clients))
         self._full = self._full and len(self._clients) > self.limits.connections // 2
 
     async def _look_for_idle(self) -> None:
@@ -95,15 +107,3 @@ class Server:
             await asyncio.sleep(self.limits.idle_s / _LOOKS_IN_IDLE_TIME)
             for client in tuple(self._clients):
                 client.close_if_idle(loop.time())
-
-
-def _why_not(address: Address, error: OSError | OverflowError) -> SpotterError:
-    code = getattr(error, "errno", None)
-    if code == errno.EADDRINUSE:
-        return BadInputError(f"{address} is in use; end what listens there, or give another port with --uri")
-    if code == errno.EADDRNOTAVAIL:
-        return BadInputError(f"{address} is no address of this machine; give one of its own, or tcp://0.0.0.0:10400")
-    if code in (errno.EACCES, errno.EPERM):
-        return BadInputError(f"{address} is not allowed for this user; give a port above 1023 with --uri")
-    why = getattr(error, "strerror", None) or error
-    return BadInputError(f"{address} cannot be listened on ({why}); give another address with --uri")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeIs
     from wyoming.event import Event
 
+    from spotter.arrays import Floats
     from spotter.events import Detection
     from spotter.judge import Network
     from spotter.serving.frames import Frame
@@ -79,7 +80,6 @@ class Session:
             "describe": self._describe,
             "detect": self._detect,
             "audio-start": self._start,
-            "audio-chunk": self._chunk,
             "audio-stop": self._stop,
             "ping": self._ping,
         }
@@ -89,13 +89,20 @@ class Session:
         self._announced: dict[str, Any] = {}  # what `audio-start` said
         self._heard = False  # whether anything was, since the stream began
 
-    def hear(self, frame: Frame) -> Iterator[Event | float]:
+    def hear(self, frame: Frame, *, more: bool = False) -> Iterator[Event | float]:
         """Take a frame; yield answers, and after each piece of audio how many seconds it was: there others may go on.
 
-        What is not for a wake-word service is passed over, as the protocol asks.
+        Where `more` frames are there already, audio may wait for them, or for `settle`. What is not for a wake-word
+        service is passed over, as the protocol asks.
         """
+        if frame.type == "audio-chunk":
+            return self._chunk(frame, more=more)
         answer = self._answers.get(frame.type)
         return answer(frame) if answer else iter(())
+
+    def settle(self) -> Iterator[Event | float]:
+        """Work through the audio that waited for more; yield as `hear` does."""
+        return iter(()) if self._stream is None else self._work(self._stream, self._stream.pieces(more=False))
 
     def _describe(self, _: Frame) -> Iterator[Event]:
         yield self._service.info
@@ -125,8 +132,7 @@ class Session:
 
     def _stop(self, _: Frame) -> Iterator[Event | float]:
         if self._stream is not None:
-            for piece in self._stream.rest():
-                yield from self._told(self._stream, self._stream.hear(piece))
+            yield from self._work(self._stream, self._stream.rest())
             yield from self._told(self._stream, self._stream.finish())
         if not self._heard:
             from wyoming.wake import NotDetected
@@ -134,14 +140,17 @@ class Session:
             yield NotDetected().event()
         self._forget()
 
-    def _chunk(self, frame: Frame) -> Iterator[Event | float]:
-        shape = tuple(frame.data.get(key, self._announced.get(key)) for key in ("rate", "width", "channels"))
+    def _chunk(self, frame: Frame, *, more: bool) -> Iterator[Event | float]:
+        said = frame.data.get
+        shape: tuple[object, ...] = (said("rate"), said("width"), said("channels"))
+        if None in shape and self._announced:
+            shape = tuple(frame.data.get(key, self._announced.get(key)) for key in ("rate", "width", "channels"))
         if shape != self._shape:
             self._shape = shape
             yield from self._take_format(tuple(value if _is_whole(value) else None for value in shape))
         if self._stream is None:  # nobody wants a word of it, or it cannot be heard, which was said
             return
-        timestamp = frame.data.get("timestamp")
+        timestamp = said("timestamp")
         if not _is_whole(timestamp):
             begin = self._announced.get("timestamp")
             timestamp = (begin if _is_whole(begin) else 0) + self._stream.milliseconds
@@ -151,9 +160,12 @@ class Session:
             yield self._problem(sentence, "bad-audio")
             return
         self._stream.take(frame.payload, timestamp)
-        for piece in self._stream.pieces():
-            yield from self._told(self._stream, self._stream.hear(piece))
-            yield len(piece) / self._stream.rate
+        yield from self._work(self._stream, self._stream.pieces(more=more))
+
+    def _work(self, stream: ClientStream, pieces: Iterator[Floats]) -> Iterator[Event | float]:
+        for piece in pieces:
+            yield from self._told(stream, stream.hear(piece))
+            yield len(piece) / stream.rate
 
     def _take_format(self, wanted: tuple[int | None, ...]) -> Iterator[Event]:
         """Begin a stream where the format is another one than before."""
