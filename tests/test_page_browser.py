@@ -301,7 +301,6 @@ def fast_forward(server: Server, page: Page, begin_s: int, end_s: int) -> None:
             time = 16_000 * second + 1_600
             kept.hear(Detection(keyword="yes", score=0.9, time_sample=time, start_sample=time - 8_000, end_sample=time))
         if (second + 1) % 150 == 0:
-            minutes, seconds = divmod(second - 1, 60)  # of the last word
-            wait_for(
-                page, f"document.querySelector('#events li .time')?.textContent.startsWith('{minutes}:{seconds}.')"
-            )
+            (hours, minutes), seconds = divmod((second - 1) // 60, 60), (second - 1) % 60  # of the last word
+            last = f"{hours}:{minutes:02}:{seconds:02}." if hours else f"{minutes}:{seconds:02}."
+            wait_for(page, f"document.querySelector('#events li .time')?.textContent.startsWith('{last}')")
