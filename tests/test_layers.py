@@ -73,6 +73,7 @@ ORDER = [
     "spotter.page",
     "spotter.exec_command",
     "spotter.mqtt",
+    "spotter.scan",
     "spotter.serving",
     "spotter.ovos",
     "spotter.cli",
@@ -84,6 +85,7 @@ SHELLS = {
     "spotter.serve",
     "spotter.__main__",
     "spotter.page.__main__",
+    "spotter.scan.__main__",
 }  # the names; three lines that call `cli`
 ONLY_WHEN_USED = {"sounddevice", "soundfile", "soxr", "rich", "ai_edge_litert", "flatbuffers"}
 ONLY_WHEN_USED |= {"paho", "joblib", "dask", "distributed", "pyarrow", "sqlite3", "wyoming", "zeroconf"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spotter.cli import doctor, listen, page, serve
+from spotter.cli import doctor, listen, page, scan, serve
 from spotter.cli.common import Parser, guarded, version
 
 
@@ -13,7 +13,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = Parser(prog="spotter", description="Recognises spoken keywords as they are said.")
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in (("listen", listen), ("page", page), ("serve", serve), ("doctor", doctor)):
+    for name, command in (("listen", listen), ("page", page), ("serve", serve), ("scan", scan), ("doctor", doctor)):
         one = commands.add_parser(name, **command.HELP)
         command.add_arguments(one)
         one.set_defaults(run=command.run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -113,7 +114,8 @@ class AudioFile:
 
     def _open(self) -> SoundFile:
         soundfile = load_soundfile()
-        source: str | io.RawIOBase = str(self.path)
+        # As bytes, since names need not be UTF-8.
+        source: str | bytes | io.RawIOBase = str(self.path) if sys.platform == "win32" else os.fsencode(self.path)
         if self._wav and self._wav.promised is None and self._wav.present:
             source = _WithSize(self.path, self._wav)
         try:

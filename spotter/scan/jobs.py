@@ -1,0 +1,84 @@
+"""Recordings heard by several processes of this machine, through joblib."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
+from typing import Any, Final
+
+from spotter.errors import SpotterError
+from spotter.scan.rows import Heard, Recording
+
+_log = logging.getLogger(__name__)
+
+KILLS: Final = "it ends the process that hears it, each time"
+_ATTEMPTS: Final = 2  # alone, after the process has died that had it among others
+
+
+def check() -> None:
+    """Say what is missing for several processes."""
+    if find_spec("joblib") is None:
+        raise SpotterError('--jobs needs the package joblib; run `pip install "spotter-kws[scan]"`')
+
+
+def heard(work: Callable[[Recording], Heard], recordings: Sequence[Recording], jobs: int) -> Iterator[Heard]:
+    """Yield what was heard, as it comes.
+
+    Where a process dies, those that it may have had are heard again, each alone: one that ends its process then, too,
+    is broken, and the others lose nothing.
+    """
+    waiting = list(recordings)
+    while waiting:
+        given: list[Recording] = []  # to processes
+        done: set[str] = set()
+        try:
+            for one in _parallel(work, _noted(waiting, given), jobs):
+                done.add(one.recording.name)
+                yield one
+        except _deaths() as death:
+            suspects = [recording for recording in given if recording.name not in done]
+            _log.info("a process died (%s); %d recordings are heard again, each alone", death, len(suspects))
+            for recording in suspects:
+                yield _alone(work, recording)
+            done.update(recording.name for recording in suspects)
+        else:
+            return
+        waiting = [recording for recording in waiting if recording.name not in done]
+
+
+def _parallel(work: Callable[[Recording], Heard], recordings: Iterator[Recording], jobs: int) -> Iterator[Heard]:
+    from joblib import Parallel, delayed, parallel_config
+
+    with parallel_config(backend="loky", n_jobs=jobs, initializer=_leave_ctrl_c_to_parent):
+        results: Any = Parallel(return_as="generator_unordered")(delayed(work)(one) for one in recordings)
+        try:
+            yield from results
+        finally:
+            results.close()
+
+
+def _noted(recordings: Sequence[Recording], given: list[Recording]) -> Iterator[Recording]:
+    for recording in recordings:
+        given.append(recording)
+        yield recording
+
+
+def _alone(work: Callable[[Recording], Heard], recording: Recording) -> Heard:
+    for _ in range(_ATTEMPTS):
+        try:
+            return next(_parallel(work, iter([recording]), 2))  # 1 would be this process
+        except _deaths():
+            continue
+    return Heard(recording=recording, problem=KILLS)
+
+
+def _deaths() -> tuple[type[BaseException], ...]:
+    from joblib.externals.loky import BrokenProcessPool
+
+    return (BrokenProcessPool,)
+
+
+def _leave_ctrl_c_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
