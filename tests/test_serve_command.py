@@ -236,3 +236,9 @@ def test_which_addresses_only_this_machine_reaches() -> None:
     assert not parse("tcp://192.0.2.1:1").is_loopback
     assert parse("tcp://0.0.0.0:1").is_everywhere
     assert not parse("tcp://0.0.0.0:1").is_loopback
+
+
+def test_the_other_commands_load_none_of_it() -> None:
+    code = "import sys, spotter.cli; print([m for m in sys.modules if m.split('.')[0] in ('wyoming', 'asyncio')])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
