@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -55,3 +56,11 @@ def opened(browser: Browser, url: str, *, dark: bool = False, quiet: bool = True
             assert [line for line in logged if "willReadFrequently" not in line] == []  # the tests look at canvases
     finally:
         context.close()
+
+
+def wait_for(page: Page, condition: str) -> None:
+    """Ask again and again; Playwright's own waiting has the page evaluate a text, which its policy forbids."""
+    ends = time.monotonic() + LIMIT_MS / 1_000
+    while not page.evaluate(condition):
+        assert time.monotonic() < ends, f"did not come about: {condition}"
+        page.wait_for_timeout(20)

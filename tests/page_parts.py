@@ -15,11 +15,13 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
 
+from spotter.arrays import Floats
 from spotter.listener import Listener
+from spotter.page.kept import Kept
 from spotter.page.server import Server
 from spotter.page.shown import Shown
 from spotter.sources.memory import Samples
-from tests.fakes import TALK, ScriptedModel
+from tests.fakes import TALK, Pushed, ScriptedModel
 
 KINDS = {"i1": np.int8, "u1": np.uint8, "i2": np.int16, "f4": np.float32, "f8": np.float64}
 LIMIT_S = 10.0
@@ -55,6 +57,23 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < ends, "it did not come about in time"
         time.sleep(0.01)
+
+
+def until_judged(kept: Kept, position: int) -> None:
+    """Wait until the windows up to a position of the stream have been judged."""
+    until(lambda: kept.windows and kept.rows(kept.windows - 1).ends[-1] >= position)
+
+
+def say(source: Pushed, kept: Kept, samples: Floats) -> None:
+    """Let a live source give samples as fast as they are heard; all at once would be too fast, and left out."""
+    begin = kept.end
+    for at in range(0, len(samples), 8_000):
+        source.push(samples[at : at + 8_000])
+        until_heard(kept, min(begin + at + 8_000, begin + len(samples)))
+
+
+def until_heard(kept: Kept, position: int) -> None:
+    until(lambda: kept.end >= position)
 
 
 def decode(data: str | bytes) -> dict[str, Any]:

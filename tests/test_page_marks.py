@@ -17,7 +17,7 @@ from spotter.page.marks import clip, user_clips_folder
 from spotter.page.server import Server
 from spotter.saving import AFTER_S, BEFORE_S, Saver
 from tests.fakes import TALK, Pushed
-from tests.page_parts import Viewer, fired, hear_all, listener_of, served, until
+from tests.page_parts import Viewer, fired, hear_all, listener_of, say, served, until_judged
 from train.cli import main as train
 from train.recording.reviewing import NEGATIVES, clips
 
@@ -124,9 +124,9 @@ def test_live_clips_know_the_time_of_day(tmp_path: Path) -> None:
     listener = listener_of(source)
     with served(listener, tmp_path) as server:
         listener.start()
-        source.push(TALK)
+        say(source, server.shown.kept, TALK)
+        until_judged(server.shown.kept, 64_000)
         with Viewer(server) as viewer:
-            until(lambda: server.shown.kept.end > 60_000)
             keyword, time = fired(viewer.try_out(1, yes=0.5, no=0.5))[0]
             mark(viewer, keyword, time, right=True)
     (one,) = clips(tmp_path)

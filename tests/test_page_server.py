@@ -18,12 +18,10 @@ from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from spotter.errors import BadInputError
-from spotter.page.checks import is_loopback, is_ours, read_address
-from spotter.page.kept import Kept
 from spotter.page.messages import MOST_BYTES
 from spotter.page.server import Server
-from tests.fakes import TALK, Pushed, recording
-from tests.page_parts import Viewer, fired, hear_all, listener_of, served, until
+from tests.fakes import Pushed, recording
+from tests.page_parts import Viewer, fired, hear_all, listener_of, served, until, until_judged
 
 NONE_OF_OURS = [
     "",
@@ -158,7 +156,9 @@ def test_a_page_of_another_site_is_refused_and_that_is_said_once(
     assert "another site" in caplog.text
 
 
-@pytest.mark.parametrize("first", ['{"token": "guessed"}', "{}", '{"token": 5}', "{", '{"type": "play", "time": 1}'])
+@pytest.mark.parametrize(
+    "first", ['{"token": "guessed"}', '{"token": "\\ud800"}', "{}", '{"token": 5}', "{", '{"type": "play", "time": 1}']
+)
 def test_without_the_token_nothing_is_shown(server: Server, first: str) -> None:
     with Viewer(server, first=first) as stranger, pytest.raises(ConnectionClosed) as closed:
         stranger.connection.recv(timeout=5.0)
@@ -216,7 +216,7 @@ def test_a_viewer_that_asks_and_never_reads_costs_little_and_delays_nobody(tmp_p
         kept = server.shown.kept
         for seconds in range(2, 42, 2):
             source.push(recording((1.2, "yes"), seconds=2.0), block=1_600)
-            wait_for_end(kept, 16_000 * seconds - 1_000)
+            until_judged(kept, 16_000 * seconds - 1_600)
         lazy, eager = Viewer(server), Viewer(server)
         eager.wait_for("greeting")
         before, took = memory_mb(), []
@@ -227,27 +227,23 @@ def test_a_viewer_that_asks_and_never_reads_costs_little_and_delays_nobody(tmp_p
         for _ in range(20):
             begun, wanted = time.monotonic(), kept.end + 7_000
             source.push(recording((0.0, "yes"), seconds=0.5), block=1_600)
-            wait_for_end(kept, wanted)
+            until_judged(kept, wanted)
             took.append(time.monotonic() - begun)
         eager.wait_for(lambda m: m["type"] == "rows" and len(m["ends"]) and m["ends"][-1] > kept.end - 16_000)
         assert len(fired(eager.try_out(1, yes=0.5, no=0.5))) > 10
         assert memory_mb() - before < 20
-        assert max(took) < 1.0
+        assert max(took) < 3.0
         assert server.viewers == 2
         begun = time.monotonic()
         listener.stop()
         server.stop()
-        assert time.monotonic() - begun < 3.0
+        assert time.monotonic() - begun < 5.0
         lazy.close()
 
 
 def ask(viewer: Viewer, number: int) -> None:
     thresholds = {"yes": 0.5, "no": 0.5}
     viewer.send({"type": "try", "number": number, "thresholds": thresholds, "smooth_ms": 100, "margin": 0.1})
-
-
-def wait_for_end(kept: Kept, wanted: int) -> None:
-    until(lambda: kept.end >= wanted)
 
 
 def memory_mb() -> float:
@@ -258,16 +254,11 @@ def memory_mb() -> float:
 
 
 def test_one_that_falls_far_behind_loses_sound_and_is_told(tmp_path: Path) -> None:
-    source = Pushed()
-    listener = listener_of(source)
-    with served(listener, tmp_path, seconds=60.0) as server:
-        listener.start()
-        with Viewer(server) as viewer:
-            source.push(TALK)
-            viewer.wait_for("columns")
-            server.shown.picture.end += 5_000  # as if it had not been served for 50 s
-            server.shown.kept.sound(16_000 * 60, np.zeros(16_000, np.float32))
-            assert viewer.wait_for(lambda m: m["type"] == "columns" and m["lost"])["lost"] > 1_000
+    with served(listener_of(Pushed()), tmp_path, seconds=60.0) as server, Viewer(server) as viewer:
+        server.shown.kept.sound(0, np.zeros(16_000, np.float32))
+        viewer.wait_for("columns")
+        server.shown.kept.sound(16_000, np.zeros(20 * 16_000, np.float32))  # as if it had not been served meanwhile
+        assert viewer.wait_for(lambda m: m["type"] == "columns" and m["lost"])["lost"] > 1_000
 
 
 def test_no_more_than_sixteen_look(server: Server) -> None:
@@ -287,61 +278,10 @@ def test_a_port_in_use_is_a_sentence(server: Server) -> None:
         Server(server.shown, "127.0.0.1", server.port).start()
 
 
-@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid"])
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-host.invalid", "a" * 80])
 def test_an_address_of_another_machine_is_a_sentence(server: Server, host: str) -> None:
     with pytest.raises(BadInputError, match=rf"{host} is no address of this machine; give one of its own"):
         Server(server.shown, host, 0).start()
-
-
-@pytest.mark.parametrize(
-    ("text", "wanted"),
-    [
-        ("127.0.0.1:80", ("127.0.0.1", 80)),
-        (":80", ("127.0.0.1", 80)),
-        ("80", ("127.0.0.1", 80)),
-        ("", ("127.0.0.1", 7_768)),
-        ("localhost:9", ("127.0.0.1", 9)),
-        ("[::1]:9", ("::1", 9)),
-        ("[::1]", ("::1", 7_768)),
-        ("0.0.0.0", ("0.0.0.0", 7_768)),  # noqa: S104  asked for
-        ("mill.local:1234", ("mill.local", 1_234)),
-    ],
-)
-def test_addresses_are_read(text: str, wanted: tuple[str, int]) -> None:
-    assert read_address(text) == wanted
-
-
-@pytest.mark.parametrize("text", ["1.2.3.4:99999", "::1", "a:b", "[x]:1", "http://127.0.0.1:1", "127.0.0.1:1/"])
-def test_what_is_no_address_is_a_sentence(text: str) -> None:
-    with pytest.raises(BadInputError, match="is no address to serve the page on; give ADDRESS:PORT"):
-        read_address(text)
-
-
-@pytest.mark.parametrize(
-    ("hosts", "served_on", "ours"),
-    [
-        (["localhost:5"], "127.0.0.1", True),
-        (["127.9.9.9:5"], "127.0.0.1", True),
-        (["[::1]:5"], "127.0.0.1", True),
-        (["192.0.2.1:5"], "127.0.0.1", False),
-        (["192.0.2.1:5"], "0.0.0.0", True),  # noqa: S104  as above
-        ([f"{socket.gethostname()}:5"], "0.0.0.0", True),  # noqa: S104
-        (["evil.example:5"], "0.0.0.0", False),  # noqa: S104
-        (["mill.example:5"], "mill.example", True),
-        (["localhost"], "127.0.0.1", False),
-        (["localhost:5", "localhost:5"], "127.0.0.1", False),
-        ([], "127.0.0.1", False),
-        (["localhost:5@evil.example"], "127.0.0.1", False),
-        ([""], "127.0.0.1", False),
-    ],
-)
-def test_whose_name_a_request_was_sent_to(hosts: list[str], served_on: str, *, ours: bool) -> None:
-    assert is_ours(hosts, served_on, 5) is ours
-
-
-def test_only_loopback_is_loopback() -> None:
-    assert all(map(is_loopback, ("127.0.0.1", "127.1.2.3", "::1")))
-    assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "localhost.evil.example")))  # noqa: S104
 
 
 def test_a_message_is_packed_so_that_json_reads_its_header(server: Server) -> None:

@@ -9,13 +9,14 @@ import logging
 import secrets
 import socket
 import threading
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from spotter.callbacks import join
 from spotter.errors import BadInputError
 from spotter.page.checks import PORT, is_ours, is_same_origin, url
-from spotter.page.files import HEADERS, read_files
+from spotter.page.files import HEADERS, policy, read_files
 from spotter.page.messages import MOST_BYTES
 from spotter.page.viewer import Viewer
 
@@ -32,6 +33,7 @@ _quiet.setLevel(logging.CRITICAL + 1)
 
 SOCKET: Final = "/live"
 _MOST_VIEWERS: Final = 16
+_MOST_STRANGERS: Final = 64  # who have not sent the token yet, or never will
 _HANDSHAKE_S: Final = 5.0
 _ALIVE_S: Final = 20.0  # between two signs of life, and for each answer
 _CLOSE_S: Final = 0.5
@@ -55,10 +57,10 @@ class Server:
         self.port = port
         self.shown, self._host = shown, host
         self._files = read_files()
-        self._viewers = 0
+        self._viewers = self._strangers = 0
         self._foreign_said = False
         self._ready = threading.Event()
-        self._failed: OSError | None = None
+        self._failed: OSError | ValueError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
         self._thread = threading.Thread(target=self._run, name="spotter-page", daemon=True)
@@ -91,7 +93,7 @@ class Server:
     def _run(self) -> None:
         try:
             asyncio.run(self._serve())
-        except OSError as error:
+        except (OSError, ValueError) as error:  # a name that cannot be one is a ValueError
             self._failed = error
         finally:
             self._ready.set()
@@ -123,14 +125,24 @@ class Server:
     async def _handle(self, connection: ServerConnection) -> None:
         from websockets.exceptions import ConnectionClosed
 
-        self._viewers += 1
+        viewer = Viewer(self.shown, connection)
         try:
             with contextlib.suppress(ConnectionClosed):
-                await Viewer(self.shown, connection).run(self.token)
+                with self._counted("_strangers"):
+                    known = await viewer.knows(self.token)
+                if known:
+                    with self._counted("_viewers"):
+                        await viewer.run()
         except Exception:  # noqa: BLE001  whatever it is, it is that viewer's
             _log.exception("a viewer of the page was left; listening goes on")
+
+    @contextlib.contextmanager
+    def _counted(self, name: Literal["_viewers", "_strangers"]) -> Iterator[None]:
+        setattr(self, name, getattr(self, name) + 1)
+        try:
+            yield
         finally:
-            self._viewers -= 1
+            setattr(self, name, getattr(self, name) - 1)
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:  # noqa: ARG002
         """Answer a request for a file; None goes on with one for a WebSocket."""
@@ -145,7 +157,7 @@ class Server:
         file = self._files.get(path)
         if file is None:
             return _refuse(HTTPStatus.NOT_FOUND, "there is no such file")
-        return _response(HTTPStatus.OK, file.kind, file.body)
+        return _response(HTTPStatus.OK, file.kind, file.body, policy(hosts[0]))
 
     def _refuse_viewer(self, origins: list[str], host: str) -> Response | None:
         """Return why a WebSocket is refused; None where it is not."""
@@ -153,7 +165,7 @@ class Server:
             log, self._foreign_said = (_log.info if self._foreign_said else _log.warning), True
             log("another site (%.80s) tried to connect to the page; it was refused", ", ".join(origins) or "not named")
             return _refuse(HTTPStatus.FORBIDDEN, "only the page itself may connect")
-        if self._viewers >= _MOST_VIEWERS:
+        if self._viewers >= _MOST_VIEWERS or self._strangers >= _MOST_STRANGERS:
             return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{_MOST_VIEWERS} viewers look already")
         return None
 
@@ -162,22 +174,23 @@ def _refuse(status: HTTPStatus, why: str) -> Response:
     return _response(status, "text/plain; charset=utf-8", f"{why}\n".encode())
 
 
-def _response(status: HTTPStatus, kind: str, body: bytes) -> Response:
+def _response(status: HTTPStatus, kind: str, body: bytes, rules: str = "default-src 'none'") -> Response:
     from websockets.datastructures import Headers
     from websockets.http11 import Response
 
-    headers = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close", **HEADERS}
+    about = {"Content-Type": kind, "Content-Length": str(len(body)), "Connection": "close"}
+    headers = {**about, "Content-Security-Policy": rules, **HEADERS}
     return Response(status.value, status.phrase, Headers(headers), body)
 
 
-def _problem(host: str, port: int, error: OSError) -> str:
+def _problem(host: str, port: int, error: OSError | ValueError) -> str:
     """Say why it cannot be served there, and what to do."""
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if isinstance(error, ValueError | socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return f"{host:.80} is no address of this machine; give one of its own, or leave it out for 127.0.0.1"
     if error.errno == errno.EADDRINUSE:
         other = min(port + 1, 65_535)
         return f"port {port} of {host} is in use, maybe by another listener; give another, such as :{other}"
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"{host} is no address of this machine; give one of its own, or leave it out for 127.0.0.1"
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"serving on {where} is not allowed; give a port from 1024 on, such as :{PORT}"
     return f"the page cannot be served on {where} ({error.strerror or error}); give another address"

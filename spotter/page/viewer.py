@@ -22,6 +22,7 @@ from spotter.page.marks import clip
 from spotter.page.messages import Mark, MessageError, Play, Save, Try, pack, read, read_token
 from spotter.page.shown import Shown, told
 from spotter.page.whatif import Replay, Replayed
+from spotter.settings import SAMPLE_RATE
 
 if TYPE_CHECKING:
     from websockets.asyncio.server import ServerConnection
@@ -35,6 +36,7 @@ _IDLE_TICK_S: Final = 0.25  # after the end of a recording
 _STATUS_S: Final = 1.0
 _TOKEN_S: Final = 5.0
 _AT_ONCE_COLUMNS: Final = 1_000
+_GO_ON_COLUMNS: Final = 100  # so many before the end, after some were lost
 _FAR_BEHIND_S: Final = 10.0
 _AT_ONCE_ROWS: Final = 500  # some milliseconds of work, then other viewers have their turn
 _MOST_TOLD: Final = 5_000
@@ -56,14 +58,18 @@ class Viewer:
         self._status_at = 0.0
         self._told: OrderedDict[tuple[str, int], tuple[float, float]] = OrderedDict()  # score and threshold
 
-    async def run(self, token: str) -> None:
-        """Serve until it goes."""
+    async def knows(self, token: str) -> bool:
+        """Whether it begins with the token; else it is sent away."""
         first = ""
         with contextlib.suppress(MessageError, asyncio.TimeoutError):
             first = read_token(await asyncio.wait_for(self._connection.recv(), _TOKEN_S))
-        if not hmac.compare_digest(first.encode(), token.encode()):
+        known = hmac.compare_digest(first.encode(errors="replace"), token.encode())
+        if not known:
             await self._connection.close(_NO_TOKEN, "wrong token")
-            return
+        return known
+
+    async def run(self) -> None:
+        """Serve until it goes."""
         sending = asyncio.ensure_future(self._send_all())
         try:
             async for message in self._connection:
@@ -164,13 +170,15 @@ class Viewer:
         )
 
     async def _send_columns(self) -> bool:
-        picture = self._shown.picture
-        more = picture.follow(_AT_ONCE_COLUMNS)
-        behind_s = (picture.end - self._column) * picture.hop_samples / 16_000
-        lost = 0
-        if self._caught_up and behind_s > _FAR_BEHIND_S:
-            lost = picture.end - self._column - _AT_ONCE_COLUMNS // 10
+        picture, lost = self._shown.picture, 0
+        behind = self._shown.kept.end // picture.hop_samples - self._column
+        if self._caught_up and behind * picture.hop_samples > _FAR_BEHIND_S * SAMPLE_RATE:
+            lost = behind - _GO_ON_COLUMNS
             self._column += lost
+        more = picture.follow(_AT_ONCE_COLUMNS)
+        while more and picture.end <= self._column:
+            await asyncio.sleep(0)
+            more = picture.follow(_AT_ONCE_COLUMNS)
         first, wave, spectrogram = picture.columns(self._column, _AT_ONCE_COLUMNS)
         if len(wave) or first < self._column:
             header = {"type": "columns", "first": first, "lost": lost}
