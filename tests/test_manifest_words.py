@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from spotter.backbone import open_backbone
 from spotter.errors import ModelError
 from spotter.model import Model
 from tests.test_cli import TINY
+from train.own.save import DECODER, save_words
 
 
 @pytest.fixture
@@ -59,3 +63,23 @@ def test_a_wrong_value_is_named_with_the_fix(folder: Path, more: dict[str, Any],
     say(folder, **more)
     with pytest.raises(ModelError, match=words):
         Model.open(folder)
+
+
+@pytest.mark.parametrize("extend", [False, True])
+def test_own_words_are_saved_with_how_they_are_said(tmp_path: Path, extend: bool) -> None:  # noqa: FBT001
+    backbone = open_backbone("student")
+    inputs = 3 * backbone.size
+    head: Any = SimpleNamespace(
+        labels=("_unknown_", "hey_robot"),
+        window=3,
+        mean=np.zeros(inputs, np.float32),
+        scale=np.ones(inputs, np.float32),
+        weights=np.zeros((inputs, 2), np.float32),
+        bias=np.zeros(2, np.float32),
+    )
+    fitted: Any = SimpleNamespace(head=head, thresholds={"hey_robot": 0.5})
+    extended = Model.open("commands") if extend else None
+    model = save_words(tmp_path / "mine", fitted, backbone, decoder=DECODER, training={}, extend=extended)
+    assert model.manifest["phrases"] == {"hey_robot": "hey robot"}
+    assert model.phrases["hey_robot"] == "hey robot"
+    assert set(model.phrases) == set(model.keywords)
