@@ -66,7 +66,7 @@ def test_a_wrong_value_is_named_with_the_fix(folder: Path, more: dict[str, Any],
 
 
 @pytest.mark.parametrize("extend", [False, True])
-def test_own_words_are_saved_with_how_they_are_said(tmp_path: Path, extend: bool) -> None:  # noqa: FBT001
+def test_own_words_are_saved_with_how_they_are_said(tmp_path: Path, extend: bool) -> None:
     backbone = open_backbone("student")
     inputs = 3 * backbone.size
     head: Any = SimpleNamespace(
