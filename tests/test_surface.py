@@ -108,3 +108,15 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     heavy = ("numpy", "scipy", "sounddevice", "_sounddevice", "soundfile", "soxr", "tensorflow", "keras", "rich")
     done = subprocess.run([sys.executable, "-c", code % (heavy,)], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_listening_loads_nothing_of_options_that_are_not_given() -> None:
+    code = (
+        "import sys; from spotter.cli.listen import DEMO, main; main(['--input', str(DEMO), '--seconds', '1'])\n"
+        "print([m for m in sys.modules if m.startswith(%r)])"
+    )
+    ours = ("spotter.exec_command", "spotter.mqtt", "spotter.scan", "spotter.page", "spotter.serving", "spotter.aio")
+    others = ("paho", "joblib", "dask", "distributed", "pyarrow", "sqlite3", "websockets", "wyoming", "scipy")
+    command = [sys.executable, "-c", code % ((*ours, *others),)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
