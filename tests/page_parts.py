@@ -7,10 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from typing_extensions import Self
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -22,6 +21,9 @@ from spotter.page.server import Server
 from spotter.page.shown import Shown
 from spotter.sources.memory import Samples
 from tests.fakes import TALK, Pushed, ScriptedModel
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 KINDS = {"i1": np.int8, "u1": np.uint8, "i2": np.int16, "f4": np.float32, "f8": np.float64}
 LIMIT_S = 10.0
