@@ -125,8 +125,10 @@ class Commands:
     def end(self, wait_s: float) -> None:
         """Wait so long for commands that run; then kill them."""
         deadline = time.monotonic() + wait_s
+        with self._lock:
+            threads = list(self._running.values())
         try:
-            for thread in list(self._running.values()):
+            for thread in threads:
                 thread.join(max(0.0, deadline - time.monotonic()))
         finally:
             with self._lock:
@@ -148,7 +150,8 @@ class Commands:
                 start_new_session=sys.platform != "win32",  # so that all of it can be killed, and Ctrl-C is ours
             )
         except (OSError, ValueError) as error:  # ValueError: a NUL in a keyword
-            self.counts.failed += 1
+            with self._lock:
+                self.counts.failed += 1
             self._places.release()
             _log.warning("the command %s could not be started (%s); check it", shlex.join(words), error)
             return
@@ -158,10 +161,11 @@ class Commands:
         thread.start()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        code, timed_out = 0, False
         try:
             code = process.wait(self._limit_s)
         except subprocess.TimeoutExpired:
-            self.counts.timed_out += 1
+            timed_out = True
             _log.warning(
                 "the command %s took more than %g s and is killed; give --exec-limit, or a quicker one",
                 shlex.join(_args(process)),
@@ -171,9 +175,10 @@ class Commands:
             process.wait()
         else:
             if code and not self._ended:
-                self.counts.failed += 1
                 _log.warning("the command %s failed with exit code %d", shlex.join(_args(process)), code)
         with self._lock:
+            self.counts.timed_out += timed_out
+            self.counts.failed += bool(code) and not self._ended
             del self._running[process]
         self._places.release()
 

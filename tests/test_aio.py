@@ -12,6 +12,7 @@ from queue import SimpleQueue
 
 import pytest
 
+from spotter.errors import MicrophoneError
 from spotter.events import Detection
 from spotter.listener import Listener
 from spotter.sources import Sink
@@ -172,6 +173,15 @@ def test_a_source_that_fails_while_it_is_cancelled_is_logged_and_the_cancellatio
 
     with caplog.at_level(logging.ERROR, "spotter"):
         asyncio.run(main())
+
+
+def test_a_microphone_that_is_not_there_raises() -> None:
+    class Absent(Pushed):
+        def open(self) -> None:
+            raise MicrophoneError("no microphone; plug one in")
+
+    with pytest.raises(MicrophoneError, match="plug one in"):
+        asyncio.run(all_of(Listener(ScriptedModel(), source=Absent())))
 
 
 class Slow(Pushed):

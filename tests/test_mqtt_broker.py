@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,12 @@ from tests.mosquitto import Mosquitto, Observer, until
 TOPICS = Topics(id="k")
 CONFIG = configuration(TOPICS, ("yes", "no"), "commands", "1")
 pytest.importorskip("paho.mqtt")
+
+
+@pytest.fixture(autouse=True)
+def no_thread_is_left() -> Iterator[None]:
+    yield
+    until(lambda: not [t for t in threading.enumerate() if t.name.startswith(("spotter", "paho-mqtt-client-spotter"))])
 
 
 @pytest.fixture

@@ -147,6 +147,7 @@ def test_a_table_of_somebody_else_is_not_written_over(tmp_path: Path, capsys: py
     assert "was not begun by a scan" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="such files are not everywhere")
 def test_names_of_any_kind_come_through(tmp_path: Path) -> None:
     folder = archive(tmp_path / "recordings", 1)
     names = [b'a "b", c\n.wav', "größe 語.wav".encode(), b"\xff\xfe.wav"]
@@ -158,6 +159,7 @@ def test_names_of_any_kind_come_through(tmp_path: Path) -> None:
     assert {row["file"] for row in table(tmp_path / "found.csv")} == wanted
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="such files are not everywhere")
 def test_what_is_no_recording_is_passed_over_and_what_cannot_be_read_is_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

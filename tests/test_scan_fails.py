@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -69,6 +68,7 @@ def test_a_place_for_what_was_heard_that_is_no_file_is_said(tmp_path: Path, caps
 
 
 def test_a_disk_that_is_full_in_the_middle_is_said_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    resource: Any = pytest.importorskip("resource")
     folder = archive(tmp_path / "recordings", 12)
     out = tmp_path / "found.csv"
     whole = tmp_path / "whole.csv"

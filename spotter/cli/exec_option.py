@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from spotter.cli.common import tell
@@ -68,6 +69,7 @@ class Exec:
     def __init__(self, commands: Commands, limit_s: float) -> None:
         self._commands, self._limit_s = commands, limit_s
         self._listener: Listener | None = None
+        self._interrupted = False
 
     def begin(self, listener: Listener) -> None:
         """Know who listens."""
@@ -80,18 +82,25 @@ class Exec:
         if not isinstance(event, Detection):
             return
         deadline = time.monotonic() + self._limit_s
-        while not self._commands.start(event, _SLICE_S if self._can_wait else 0.0):
-            if not self._can_wait or time.monotonic() > deadline:
-                self._commands.drop(event)
-                return
+        try:
+            while not self._commands.start(event, _SLICE_S if self._can_wait else 0.0):
+                if not self._can_wait or time.monotonic() > deadline:
+                    self._commands.drop(event)
+                    return
+        except KeyboardInterrupt:
+            self._interrupted = True
+            raise
 
     def end(self) -> None:
-        """Kill what does not end soon; say what became of the commands."""
-        self._commands.end(self._limit_s if self._can_wait else _END_S)
+        """Kill what does not end soon, or at Ctrl-C; say what became of the commands."""
+        with suppress(KeyboardInterrupt):
+            self._commands.end(self._limit_s if self._can_wait else _END_S)
         tell(str(self._commands.counts))
 
     @property
     def _can_wait(self) -> bool:
         """Whether a recording is heard, and to its end."""
         listener = self._listener
-        return listener is not None and bool(getattr(listener.source, "frames", None)) and not listener.cut_short
+        if listener is None or self._interrupted or listener.cut_short:
+            return False
+        return getattr(listener.source, "frames", None) is not None

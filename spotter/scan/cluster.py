@@ -93,7 +93,9 @@ class _Crew:
         while waiting or self._running or suspects:
             while waiting and len(self._running) < self._places:
                 self._send(waiting.popleft())
-            if not self._running:  # what workers died of, or with; alone, so that it takes no others along
+            if (
+                not waiting and not self._running
+            ):  # what workers died of, or with; alone, so that it takes no others along
                 alone = suspects.popleft()
                 self._send(alone)
             for recording, result in self._results():
@@ -106,7 +108,10 @@ class _Crew:
 
     def _send(self, recording: Recording) -> None:
         self._sent += 1
-        future = self._client.submit(hear_there, self._task, recording, key=f"{self._key}-{self._sent}", pure=False)
+        key = f"{self._key}-{self._sent}"
+        self._follow(self._client.submit(hear_there, self._task, recording, key=key, pure=False), recording)
+
+    def _follow(self, future: Any, recording: Recording) -> None:
         self._running[future] = recording
         future.add_done_callback(self._ended.put)
 
@@ -118,29 +123,37 @@ class _Crew:
         except Empty:
             return
         recording = self._running.pop(future)
-        yield recording, self._result(future, recording)
-
-    def _result(self, future: Any, recording: Recording) -> Heard | None:
-        from distributed import KilledWorker
-
         if future.status == "finished":
             try:
                 result = future.result(timeout=_ASK_S)
-            except Exception as error:
-                raise self._gone() from error
-            if not isinstance(result, Unseen):
-                return result  # type: ignore[no-any-return]
-            if not Path(recording.path).exists():
-                return Heard(recording=recording, problem="it is not there any more")
-            raise BadInputError(
-                f"the worker on {result.host} does not see {recording.path}; "
-                "make the folder visible there at the same path"
-            )
-        if future.status != "error":
+            except Exception:  # noqa: BLE001  it lay with a worker that has died since
+                self._look()
+                self._follow(future, recording)
+            else:
+                yield recording, self._seen(result, recording)
+        elif future.status == "error":
+            self._check_death(future.exception(timeout=_ASK_S))
+            yield recording, None
+        elif future.status == "cancelled":
             raise self._gone()
-        failure = future.exception(timeout=_ASK_S)
+        else:  # lost, and to be heard again
+            self._follow(future, recording)
+
+    def _seen(self, result: Heard | Unseen, recording: Recording) -> Heard:
+        if isinstance(result, Heard):
+            return result
+        if not Path(recording.path).exists():
+            return Heard(recording=recording, problem="it is not there any more")
+        raise BadInputError(
+            f"the worker on {result.host} does not see {recording.path}; make the folder visible there at the same path"
+        )
+
+    def _check_death(self, failure: BaseException) -> None:
+        """Raise what a future failed with, unless it is the death of the workers that had it."""
+        from distributed import KilledWorker
+
         if isinstance(failure, KilledWorker):
-            return None
+            return
         if isinstance(failure, SpotterError):
             raise failure
         raise SpotterError(
@@ -180,7 +193,7 @@ class _Crew:
         except Exception as error:
             raise self._gone() from error
         threads: int = sum(worker["nthreads"] for worker in about["workers"].values())
-        self._places = 2 * threads
+        self._places = max(2, 2 * threads)
         return threads
 
     def _gone(self) -> SpotterError:
