@@ -1,9 +1,9 @@
 # Thin names for plain commands; `python3 run.py test` makes the environment they use.
 PYTHON ?= .venv/bin/python
 
-.PHONY: check format lint types test bench demo wheel release
+.PHONY: check format lint types test docs bench demo wheel release
 
-check: format lint types test
+check: format lint types test docs
 
 format:
 	$(PYTHON) -m ruff format --check .
@@ -16,6 +16,10 @@ types:
 
 test:
 	python3 run.py test
+
+# Writes site/index.html, to be opened as it is; with -q a broken link would pass.
+docs:
+	$(PYTHON) -m mkdocs build --strict
 
 bench:
 	$(PYTHON) -m benchmarks

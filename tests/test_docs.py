@@ -3,69 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import importlib
 import re
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from spotter.cli import listen
-from train.cli import STEPS
+from tests.doc_commands import FENCED, mentioned, parse, typed
+from tests.doc_commands import Strict as Strict  # other tests take it from here
 
 ROOT = Path(__file__).parent.parent
 TOUR = ROOT / "docs" / "tutorial.md"
 PICTURES = ROOT / "docs" / "pictures"
-_FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
-_STARTS = ("python -m ", "python3 ", "spotter ")
-
-
-class Strict(argparse.ArgumentParser):
-    """Raises, with what is wrong, where the real one would print it and leave."""
-
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise ValueError(message)
 
 
 def commands(text: str) -> list[str]:
-    """Every command in code, fenced or inline; a line that ends with a backslash goes on in the next."""
-    blocks = [block.replace("\\\n", " ") for block in _FENCED.findall(text)]
-    lines = [line.removeprefix("$ ") for block in blocks for line in block.splitlines()]
-    inline = _INLINE.findall(_FENCED.sub("", text))
-    return [" ".join(line.split()) for line in [*lines, *inline] if line.startswith(_STARTS)]
-
-
-def parse(command: str) -> argparse.Namespace | None:
-    """Take a command apart with the product's own parser; ValueError if that refuses it."""
-    words = shlex.split(command, comments=True)
-    if words[:3] == ["python", "-m", "train"]:
-        step, rest = words[3], words[4:]
-        if step not in STEPS:
-            raise ValueError(f"no step {step}")
-        parser = Strict(prog=step, allow_abbrev=False)
-        importlib.import_module(f"train.cli.{step.replace('-', '_')}").add_arguments(parser)
-    elif words[:2] == ["spotter", "listen"]:
-        parser, rest = Strict(prog="listen", allow_abbrev=False), words[2:]
-        listen.add_arguments(parser)
-    elif words == ["python", "-m", "benchmarks"]:
-        return None
-    else:
-        raise ValueError(f"nobody knows how to check {command!r}")
-    return parser.parse_args(rest)
+    return [*typed(text), *mentioned(text)]
 
 
 def anchors(path: Path) -> set[str]:
     """What GitHub makes of the headings."""
-    headings = re.findall(r"^#+ (.+)$", _FENCED.sub("", path.read_text("utf-8")), re.MULTILINE)
+    headings = re.findall(r"^#+ (.+)$", FENCED.sub("", path.read_text("utf-8")), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def missing(path: Path) -> Iterator[str]:
     """Links of a page that lead nowhere; those into the web are only looked at."""
-    for link in _LINK.findall(_FENCED.sub("", path.read_text("utf-8"))):
+    for link in _LINK.findall(FENCED.sub("", path.read_text("utf-8"))):
         where, _, anchor = link.partition("#")
         if where.startswith("https://"):
             continue
