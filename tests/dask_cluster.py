@@ -79,16 +79,20 @@ class DaskCluster:
         """Kill one that works; another is started in its place."""
         os.kill(next(iter(self.workers().values())), signal.SIGKILL)
 
-    def kill_workers(self) -> None:
-        """Kill all, for good."""
-        for process in self._processes[1:]:
-            self._kill(process)
-
     def kill_scheduler(self) -> None:
         self._kill(self._processes[0])
 
     def _dask(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "dask", *arguments, "--host", "127.0.0.1", "--no-dashboard"]
+        command = [
+            sys.executable,
+            "-m",
+            "dask",
+            *arguments,
+            "--host",
+            "127.0.0.1",
+            "--dashboard-address",
+            "127.0.0.1:0",
+        ]
         environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
         root = str(Path(__file__).parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))

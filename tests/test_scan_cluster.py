@@ -10,14 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spotter.errors import ModelError
-from spotter.scan import cluster
+from spotter.scan import cluster, work
 from spotter.scan.finding import find
 from spotter.scan.jobs import KILLS
-from spotter.scan.rows import Task
+from spotter.scan.rows import Heard, Recording, Task
 from spotter.settings import DecoderConfig
 from tests.archive import archive, lines, scan
 from tests.dask_cluster import DaskCluster
@@ -120,25 +121,41 @@ def test_a_scheduler_that_is_not_there_is_said(
 def test_workers_that_are_all_gone_end_the_scan_and_none_at_the_start_does_too(
     recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    import distributed
+
     monkeypatch.setattr("spotter.scan.cluster._FIRST_WORKER_S", 0.1)
     monkeypatch.setattr("spotter.scan.cluster._NO_WORKER_S", 0.5)
     monkeypatch.setattr("spotter.scan.cluster._TICK_S", 0.2)
-    out, journal = tmp_path / "found.csv", tmp_path / "found.csv.files.jsonl"
-    (tmp_path / "dask").mkdir()
-    with DaskCluster(tmp_path / "dask", 1) as crew:
+    journal = tmp_path / "found.csv.files.jsonl"
+    crew: Any = distributed.LocalCluster(  # type: ignore[no-untyped-call]
+        n_workers=1,
+        threads_per_worker=1,
+        processes=False,
+        protocol="tcp",
+        host="127.0.0.1",
+        dashboard_address="127.0.0.1:0",
+    )
+    with crew:
+        really = work.hear
 
-        def kill() -> None:
+        def hear(task: Task, recording: Recording) -> Heard:
+            until(lambda: not crew.workers or lines(journal) < 4)  # then the worker goes
+            return really(task, recording)
+
+        monkeypatch.setattr(work, "hear", hear)
+
+        def leave() -> None:
             until(lambda: lines(journal) > 3)
-            crew.kill_workers()
+            crew.scale(0)
 
-        killer = threading.Thread(target=kill)
-        killer.start()
-        assert scan(recordings, out, "--scheduler", crew.address) == 1
-        killer.join()
+        leaving = threading.Thread(target=leave)
+        leaving.start()
+        assert scan(recordings, tmp_path / "found.csv", "--scheduler", crew.scheduler_address) == 1
+        leaving.join()
         assert "has no workers any more" in capsys.readouterr().err
-        assert lines(out) > 3
-        assert scan(recordings, out, "--scheduler", crew.address) == 1
-        assert f"has no workers; start some with `dask worker {crew.address}`" in capsys.readouterr().err
+        assert lines(tmp_path / "found.csv") > 3
+        assert scan(recordings, tmp_path / "found.csv", "--scheduler", crew.scheduler_address) == 1
+        assert f"no workers; start some with `dask worker {crew.scheduler_address}`" in capsys.readouterr().err
 
 
 def test_a_scheduler_that_is_killed_in_the_middle_keeps_the_rows_and_the_scan_goes_on_later(
