@@ -122,18 +122,22 @@ def test_a_client_that_never_reads_is_not_read_from_either_and_is_let_go(said: l
     asked = encoded(Describe().event()) * 2_000
 
     async def never() -> tuple[int, int]:
-        async with served(idle_s=2.0) as (server, port):
+        async with served(idle_s=3.0) as (server, port):
             raw = socket.socket()
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
             raw.connect(("127.0.0.1", port))
             raw.setblocking(False)  # noqa: FBT003
-            for _ in range(400):
+            refused, kept, client = 0, (0, 0), None
+            while refused < 20 or (refused < 1_000 and not kept[0]):  # then nothing moves any more
                 try:
                     raw.send(asked)
                 except BlockingIOError:
-                    await asyncio.sleep(0.005)
-            (client,) = server._clients
-            kept = client._transport.get_write_buffer_size(), client._reader.waiting
+                    refused += 1
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
+                client = next(iter(server._clients), client)
+                if client is not None:
+                    kept = client._transport.get_write_buffer_size(), client._reader.waiting
             assert [name for name, _ in await detections(port, TALK)] == ["yes", "no"]
             await emptied(server)
             raw.close()
@@ -144,16 +148,16 @@ def test_a_client_that_never_reads_is_not_read_from_either_and_is_let_go(said: l
     assert waiting < 400_000
     (line,) = said
     said.clear()
-    assert line.endswith(": no whole frame for 2 s; closed")
+    assert line.endswith(": no whole frame for 3 s; closed")
 
 
 def test_a_client_that_says_nothing_is_let_go_and_one_that_speaks_is_not(said: list[str]) -> None:
     async def both() -> str:
-        async with served(idle_s=0.8) as (server, port):
+        async with served(idle_s=1.5) as (server, port):
             silent = await asyncio.open_connection("127.0.0.1", port)
             async with AsyncTcpClient("127.0.0.1", port) as client:
                 for _ in range(8):
-                    await asyncio.sleep(0.2)
+                    await asyncio.sleep(0.3)
                     await client.write_event(Describe().event())
                     kind = (await answered(client)).type
                 assert len(server) == 1
@@ -163,7 +167,7 @@ def test_a_client_that_says_nothing_is_let_go_and_one_that_speaks_is_not(said: l
     assert asyncio.run(both()) == "info"
     (line,) = said
     said.clear()
-    assert line.endswith(": no whole frame for 0.8 s; closed")
+    assert line.endswith(": no whole frame for 1.5 s; closed")
 
 
 def test_more_clients_than_agreed_are_turned_away_with_an_answer_and_one_line(said: list[str]) -> None:
