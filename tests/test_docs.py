@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.doc_commands import FENCED, mentioned, parse, typed
-from tests.doc_commands import Strict as Strict  # other tests take it from here
+from tests.doc_commands import FENCED, Strict, mentioned, parse, typed
+
+__all__ = ["Strict", "commands", "missing"]  # tests of other pages take them from here
 
 ROOT = Path(__file__).parent.parent
 TOUR = ROOT / "docs" / "tutorial.md"

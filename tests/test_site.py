@@ -58,6 +58,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_ci_and_make_build_it_in_the_same_way() -> None:
+    for name in (".ci/run", "Makefile"):
+        lines = [line for line in (ROOT / name).read_text("utf-8").splitlines() if "mkdocs build" in line]
+        assert [line.partition(" #")[0].split()[1:] for line in lines] == [["-m", "mkdocs", "build", "--strict"]], name
+
+
 @dataclass
 class Html(HTMLParser):
     """What a page fetches, where it leads, and which places in it have a name."""
