@@ -126,6 +126,13 @@ def _inner(pages: dict[Path, Html]) -> Iterator[tuple[Path, str]]:
                 yield path, address
 
 
+def test_every_page_is_in_the_navigation_once(pages: dict[Path, Html], site: Path) -> None:
+    text = (site / "404.html").read_text("utf-8")  # of no place in it
+    shown = re.findall(r'<a href="/([^"#]+)" class="md-nav__link', text)
+    written = {str(path.relative_to(site)) for path in pages} - {"404.html"}
+    assert sorted(shown) == sorted(name for name in written if not name.startswith("repository/"))
+
+
 def test_every_public_name_and_every_command_is_in_the_reference(site: Path, pages: dict[Path, Html]) -> None:
     names = set().union(*(page.names for path, page in pages.items() if path.parent.name == "reference"))
     assert {f"spotter.{name}" for name in spotter.__all__ if name != "__version__"} <= names
