@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -52,6 +53,15 @@ def hear_all(listener: Listener, server: Server) -> None:
     for event in listener.events():
         if event is not None:
             server.shown.kept.hear(event)
+
+
+@pytest.fixture(name="server")
+def heard_server(tmp_path: Path) -> Iterator[Server]:
+    """Serve a recording that has been heard."""
+    listener = listener_of()
+    with served(listener, tmp_path / "clips") as server:
+        hear_all(listener, server)
+        yield server
 
 
 def until(condition: Callable[[], object]) -> None:

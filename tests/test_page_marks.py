@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +16,18 @@ from spotter.page.marks import clip, user_clips_folder
 from spotter.page.server import Server
 from spotter.saving import AFTER_S, BEFORE_S, Saver
 from tests.fakes import TALK, Pushed
-from tests.page_parts import Viewer, fired, hear_all, listener_of, say, served, until_judged
+from tests.page_parts import (
+    Viewer,
+    fired,
+    hear_all,
+    heard_server,  # noqa: F401  a fixture
+    listener_of,
+    say,
+    served,
+    until_judged,
+)
 from train.cli import main as train
 from train.recording.reviewing import NEGATIVES, clips
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    listener = listener_of()
-    with served(listener, tmp_path / "clips") as server:
-        hear_all(listener, server)
-        yield server
 
 
 def mark(viewer: Viewer, keyword: str, time: int, *, right: bool) -> dict[str, Any]:

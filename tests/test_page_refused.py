@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import logging
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,13 @@ from websockets.typing import Origin
 
 from spotter.page.messages import MOST_BYTES
 from spotter.page.server import Server
-from tests.page_parts import Viewer, fired, hear_all, listener_of, served
+from tests.page_parts import (
+    Viewer,
+    fired,
+    heard_server,  # noqa: F401  a fixture
+    listener_of,
+    served,
+)
 
 NONE_OF_OURS = [
     "",
@@ -39,15 +44,6 @@ NONE_OF_OURS = [
     '{"type": "save", "number": 1, "thresholds": {"yes": 0.5, "no": 0.5}, "smooth_ms": 100, "margin": 1}',
     "[" * 60_000,
 ]
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """Serve a recording that has been heard."""
-    listener = listener_of()
-    with served(listener, tmp_path / "clips") as server:
-        hear_all(listener, server)
-        yield server
 
 
 def get(server: Server, path: str, method: str = "GET", **headers: str) -> tuple[int, dict[str, str], bytes]:

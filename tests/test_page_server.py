@@ -7,7 +7,6 @@ import errno
 import json
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +16,15 @@ from websockets.exceptions import InvalidStatus
 from spotter.errors import BadInputError
 from spotter.page.server import Server
 from tests.fakes import Pushed, recording
-from tests.page_parts import Viewer, fired, hear_all, listener_of, served, until, until_judged
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    """Serve a recording that has been heard."""
-    listener = listener_of()
-    with served(listener, tmp_path / "clips") as server:
-        hear_all(listener, server)
-        yield server
+from tests.page_parts import (
+    Viewer,
+    fired,
+    heard_server,  # noqa: F401  a fixture
+    listener_of,
+    served,
+    until,
+    until_judged,
+)
 
 
 def test_a_viewer_sees_what_was_heard(server: Server) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from spotter.errors import SpotterError
@@ -81,6 +84,20 @@ def writing() -> Iterator[None]:
         raise OutputError(
             f"the output cannot be written ({error.strerror}); make room, or send it elsewhere"
         ) from error
+
+
+@contextmanager
+def interrupted_by(end: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have Ctrl-C and SIGTERM call `end` meanwhile; where only another thread could be called, nothing changes."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _code_of(command: Callable[[], int]) -> int:

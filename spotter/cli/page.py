@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from spotter.cli.common import Parser, guarded, say, tell
+from spotter.cli.common import Parser, guarded, interrupted_by, say, tell
 from spotter.cli.logs import LEVELS, logged
 
 _EXAMPLES: Final = """\
@@ -95,7 +92,7 @@ def _page(options: argparse.Namespace) -> int:
         page.begin(listener)
         if settings.said:
             tell(settings.said)
-        with _signals(stopped):
+        with interrupted_by(lambda number, _: stopped.append(number)):
             listener.start(options.begin + KEPT_S)
             try:
                 for event in listener.events(_SLICE_S):
@@ -114,23 +111,6 @@ def _page(options: argparse.Namespace) -> int:
         page.end()
         listener.stop(wait=False)
     return code
-
-
-@contextmanager
-def _signals(stopped: list[int]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM end it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {
-        number: signal.signal(number, lambda number, _: stopped.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _check(begin_s: float, length_s: float | None) -> None:

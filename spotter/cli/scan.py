@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.cli.common import Parser, guarded, tell
+from spotter.cli.common import Parser, guarded, interrupted_by, tell
 from spotter.cli.listen import thresholds
 
 if TYPE_CHECKING:
@@ -94,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
     hearing = _hearing(options, task)
     began = time.monotonic()
     try:
-        with _interruptible(), _Progress(scan) as progress:
+        with interrupted_by(_end), _Progress(scan) as progress:
             scan.run(hearing, progress.show)
     except KeyboardInterrupt:
         tell(f"stopped: {scan.before + scan.heard} of {len(scan.found.recordings)}; the same command goes on")
@@ -180,22 +177,9 @@ class _Progress:
             tell(f"scanning: {done} of {len(scan.found.recordings)}, {scan.detections} found")
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Ctrl-C and SIGTERM end the scan, so that the table is written."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End the scan, so that the table is written."""
+    raise KeyboardInterrupt
 
 
 def _say(scan: Scan, took_s: float) -> None:

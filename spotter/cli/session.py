@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from spotter.cli import keeping
-from spotter.cli.common import tell, writing
+from spotter.cli.common import interrupted_by, tell, writing
 
 if TYPE_CHECKING:
     from spotter.cli.explaining import Explaining, Output
@@ -106,8 +104,10 @@ class Session:
             output.rest()
 
     def _end_outlets(self) -> None:
-        for outlet in self.outlets:
-            outlet.end()
+        """End each of them, also where another fails."""
+        with ExitStack() as stack:
+            for outlet in reversed(self.outlets):
+                stack.callback(outlet.end)
 
     def _output(self, options: argparse.Namespace) -> Output:
         output = _output(self.listener, options)
@@ -182,12 +182,5 @@ def _signals(listener: Listener) -> Iterator[None]:
         stopped = True
         listener.stop(wait=False)
 
-    if threading.current_thread() is not threading.main_thread():
+    with interrupted_by(end):
         yield
-        return
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
