@@ -16,6 +16,7 @@ ORDER = [
     "spotter.stderr",
     "spotter.arrays",
     "spotter.errors",
+    "spotter.extras",
     "spotter.settings",
     "spotter.events",
     "spotter.sources",

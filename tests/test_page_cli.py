@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import signal
 import socket
@@ -136,11 +135,9 @@ def test_a_missing_file_is_a_sentence(capsys: pytest.CaptureFixture[str]) -> Non
 def test_without_the_package_the_install_line_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    really = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *a: None if name == "websockets" else really(name, *a)
-    )
-    assert 'run `pip install "spotter-kws[page]"`' in refusal(capsys, "page", str(DEMO))
+    monkeypatch.setitem(sys.modules, "websockets", None)
+    assert main(["page", str(DEMO)]) == 1
+    assert 'run `pip install "spotter-kws[page]"`' in capsys.readouterr().err
 
 
 def test_listening_without_a_page_loads_nothing_of_it() -> None:

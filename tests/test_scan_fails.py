@@ -137,16 +137,15 @@ def test_a_missing_package_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for module in ("jobs", "cluster"):
-        monkeypatch.setattr(f"spotter.scan.{module}.find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, package, None)
     assert scan(archive(tmp_path / "recordings", 1), tmp_path / "found.csv", *options) == 1
-    assert f'needs the package {package}; run `pip install "spotter-kws[' in capsys.readouterr().err
+    assert f'needs the package {package}, which is missing; run `pip install "spotter-kws[' in capsys.readouterr().err
 
 
 def test_parquet_without_its_package_is_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("spotter.scan.table.find_spec", lambda _name: None)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert scan(archive(tmp_path / "recordings", 1), tmp_path / "found.parquet") == 1
     assert 'pip install "spotter-kws[parquet]"' in capsys.readouterr().err
 

@@ -57,14 +57,11 @@ def outlet(options: argparse.Namespace, model: Model) -> Mqtt | None:
 
 
 def _publisher(options: argparse.Namespace, model: Model, keep_s: float) -> Publisher:
-    from importlib.util import find_spec
-
     from spotter import __version__
-    from spotter.errors import SpotterError
+    from spotter.extras import want
     from spotter.mqtt import address, messages
 
-    if find_spec("paho") is None:
-        raise SpotterError('--mqtt needs the package paho-mqtt; run `pip install "spotter-kws[mqtt]"`')
+    want("paho", "mqtt", "--mqtt", "paho-mqtt")
     from spotter.mqtt.publisher import Publisher
 
     file, ca_file = (None if name is None else Path(name) for name in (options.mqtt_password_file, options.mqtt_ca))

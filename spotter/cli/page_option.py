@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -60,12 +59,9 @@ class Page:
     """
 
     def __init__(self, address: str, model: Model, clips: Path | None) -> None:
-        from spotter.errors import BadInputError
+        from spotter.extras import want
 
-        if importlib.util.find_spec("websockets") is None:
-            raise BadInputError(
-                'the page needs the package websockets, which is missing; run `pip install "spotter-kws[page]"`'
-            )
+        want("websockets", "page", "the page")
         from spotter.page.checks import read_address
 
         self.host, self.port = read_address(address)

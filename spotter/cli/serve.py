@@ -137,7 +137,8 @@ def _help(listening: socket.socket, counts: MutableSequence[int], number: int, o
 
 def _server(options: argparse.Namespace) -> Server:
     from spotter.cli.listen import thresholds
-    from spotter.errors import BadInputError, SpotterError
+    from spotter.errors import BadInputError
+    from spotter.extras import want
     from spotter.model import Model
     from spotter.pipeline import hop_for
     from spotter.serving.limits import Limits
@@ -145,12 +146,7 @@ def _server(options: argparse.Namespace) -> Server:
     from spotter.settings import with_threshold
     from spotter.streams import Together
 
-    try:
-        import wyoming  # noqa: F401
-    except ImportError:
-        raise SpotterError(
-            'serving needs the package wyoming, which is missing; run `pip install "spotter-kws[serve]"`'
-        ) from None
+    want("wyoming", "serve", "serving")
     from spotter.serving.server import Server
     from spotter.serving.session import Service
 

@@ -15,12 +15,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from spotter.errors import BadInputError, SpotterError
+from spotter.extras import want
 from spotter.scan import work
 from spotter.scan.jobs import KILLS
 from spotter.scan.rows import Heard, Recording, Task
@@ -51,8 +51,7 @@ def hear_there(task: Task, recording: Recording) -> Heard | Unseen:
 
 def check(address: str) -> None:
     """Say what is missing for a cluster, or wrong with its address."""
-    if find_spec("distributed") is None:
-        raise SpotterError('--scheduler needs the package distributed; run `pip install "spotter-kws[dask]"`')
+    want("distributed", "dask", "--scheduler")
     _, _, port = address.rpartition(":")
     if not port.isdigit() or not 0 < int(port) < 65_536:
         raise BadInputError(f"{address!r} is no scheduler's address; give one such as tcp://192.168.1.5:8786")

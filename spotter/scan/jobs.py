@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from importlib.util import find_spec
 from typing import Any, Final
 
-from spotter.errors import SpotterError
+from spotter.extras import want
 from spotter.scan.rows import Heard, Recording
 
 _log = logging.getLogger(__name__)
@@ -19,8 +18,7 @@ _ATTEMPTS: Final = 2  # alone, after the process has died that had it among othe
 
 def check() -> None:
     """Say what is missing for several processes."""
-    if find_spec("joblib") is None:
-        raise SpotterError('--jobs needs the package joblib; run `pip install "spotter-kws[scan]"`')
+    want("joblib", "scan", "--jobs")
 
 
 def heard(work: Callable[[Recording], Heard], recordings: Sequence[Recording], jobs: int) -> Iterator[Heard]:

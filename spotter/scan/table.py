@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from spotter.errors import BadInputError, SpotterError
+from spotter.extras import want
 from spotter.scan.rows import Heard
 
 COLUMNS: Final = ("file", "keyword", "score", "time", "start", "end")
@@ -27,8 +27,8 @@ def check(path: Path) -> None:
     """
     if path.suffix.lower() not in _KINDS:
         raise BadInputError(f"{path} is no table that can be written; let its name end in {', '.join(_KINDS)}")
-    if path.suffix.lower() == ".parquet" and find_spec("pyarrow") is None:
-        raise SpotterError('Parquet needs the package pyarrow; run `pip install "spotter-kws[parquet]"`')
+    if path.suffix.lower() == ".parquet":
+        want("pyarrow", "parquet", "Parquet")
     if path.is_dir():
         raise BadInputError(f"{path} is a folder; give a file")
     part = _part(path)

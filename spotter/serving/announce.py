@@ -6,7 +6,8 @@ import re
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.errors import BadInputError, SpotterError
+from spotter.errors import BadInputError
+from spotter.extras import want
 from spotter.serving.address import Address
 
 if TYPE_CHECKING:
@@ -30,12 +31,7 @@ class Announcement:
     """
 
     def __init__(self, host: str) -> None:
-        try:
-            import zeroconf  # noqa: F401
-        except ImportError:
-            raise SpotterError(
-                '--zeroconf needs the package zeroconf, which is missing; run `pip install "spotter-kws[zeroconf]"`'
-            ) from None
+        want("zeroconf", "zeroconf", "--zeroconf")
         self.host = host
         self._zeroconf: AsyncZeroconf | None = None
         self._info: AsyncServiceInfo | None = None
