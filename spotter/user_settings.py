@@ -128,8 +128,12 @@ def _read() -> dict[str, Any]:
         values = json.loads(data)
     except FileNotFoundError:
         return {}
+    except PermissionError as error:
+        if not os.access(path.parent, os.X_OK):  # a service with somebody else's home: these are not its settings
+            return {}
+        raise _unreadable(path, error) from None
     except OSError as error:
-        raise BadInputError(f"{path} cannot be read ({error.strerror}); check its rights, or remove it") from None
+        raise _unreadable(path, error) from None
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not JSON ({error}); {_FIX}") from None
     if not isinstance(values, dict):
@@ -145,6 +149,10 @@ def _read() -> dict[str, Any]:
     if strange:
         raise BadInputError(f"{path} holds {strange[0]!r} beside format and models; {_FIX}")
     return values
+
+
+def _unreadable(path: Path, error: OSError) -> BadInputError:
+    return BadInputError(f"{path} cannot be read ({error.strerror}); check its rights, or remove it")
 
 
 def _models(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -143,6 +145,22 @@ def test_a_file_that_cannot_be_written_is_a_sentence(file: Path) -> None:
     file.parent.write_text("in the way")
     with pytest.raises(BadInputError, match=r"settings\.json cannot be "):
         save_own("mine", MODEL, {"yes": 0.5, "no": 0.5}, smooth_ms=10.0, margin=0.2)
+
+
+@pytest.mark.parametrize("own_folder", [True, False])
+def test_a_file_of_ones_own_must_be_readable_and_somebody_elses_home_is_nobodys_settings(
+    monkeypatch: pytest.MonkeyPatch, own_folder: bool
+) -> None:
+    def stat(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "stat", stat)
+    monkeypatch.setattr(os, "access", lambda *_: own_folder)
+    if own_folder:
+        with pytest.raises(BadInputError, match=r"cannot be read \(Permission denied\); check its rights"):
+            own_settings("mine")
+    else:
+        assert own_settings("mine") == {}
 
 
 def test_a_link_stays_a_link(file: Path, tmp_path: Path) -> None:
