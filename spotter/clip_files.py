@@ -6,8 +6,8 @@ import io
 import json
 import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +83,7 @@ def wav_bytes(samples: Floats) -> bytes:
 
 def write_new(path: Path, data: bytes) -> None:
     """Write a file whole or not at all; `FileExistsError` if there is one of that name."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("xb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
+    with _written(path, data) as part:
         try:
             os.link(part, path)  # unlike a renaming, it replaces nothing
         except FileExistsError:
@@ -97,19 +92,24 @@ def write_new(path: Path, data: bytes) -> None:
             if path.exists():
                 raise FileExistsError(path) from None
             part.rename(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_over(path: Path, data: bytes) -> None:
     """Write a file whole or not at all, in the place of one that may be there."""
     path = path.resolve()  # a link stays one
+    with _written(path, data) as part:
+        part.replace(path)
+
+
+@contextmanager
+def _written(path: Path, data: bytes) -> Iterator[Path]:
+    """Have data on the disk beside where it is to be, under another name, which is gone in the end."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
-        part.replace(path)
+        yield part
     finally:
         part.unlink(missing_ok=True)

@@ -6,14 +6,15 @@ In mycroft.conf, all but `module` optional:
     "hotwords": {
       "hey_robot": {
         "module": "ovos-ww-plugin-spotter",
-        "model": "/home/ovos/models/mine",
+        "model": "mine",
         "keyword": "hey_robot",
         "threshold": 0.8,
         "listen": true
       }
     }
 
-`keyword` is one of the model's; left out, it is the hotword's own name. The listener sends 16 kHz, 16-bit, mono.
+`model` is a name or a folder; `keyword` is one of the model's; left out, it is the hotword's own name. The listener
+sends 16 kHz, 16-bit, mono.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from queue import SimpleQueue
 
 import pytest
@@ -22,14 +22,7 @@ from tests.fakes import Failing, Pushed, ScriptedModel, recording
 WORDS = ((1.5, "yes"), (3.0, "no"), (4.5, "yes"))
 TALK = recording(*WORDS, seconds=6.0)
 
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    deadline = time.monotonic() + 2.0
-    while any(t.name.startswith("spotter") for t in threading.enumerate()):
-        assert time.monotonic() < deadline, threading.enumerate()
-        time.sleep(0.01)
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def to_talk() -> Listener:

@@ -8,7 +8,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -25,14 +25,7 @@ from tests.fakes import Failing, Pushed, ScriptedModel, recording
 WORDS = ((1.5, "yes"), (3.0, "no"), (4.5, "yes"))
 TALK = recording(*WORDS, seconds=6.0)
 
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    deadline = time.monotonic() + 2.0
-    while any(t.name.startswith("spotter") for t in threading.enumerate()):
-        assert time.monotonic() < deadline, threading.enumerate()
-        time.sleep(0.01)
+pytestmark = pytest.mark.usefixtures("no_thread_is_left")
 
 
 def to_talk(**settings: object) -> Listener:

@@ -18,11 +18,11 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 
 from spotter.arrays import Floats
-from spotter.clip_files import wav_bytes, write_new
+from spotter.clip_files import wav_bytes, write_new, write_over
 from spotter.errors import BadInputError
 from spotter.saving import AFTER_S
 from spotter.settings import SAMPLE_RATE
-from train.recording.session import Session, folder_name, plain, replace
+from train.recording.session import Session, folder_name, plain
 from train.recording.utterances import decibels, find
 
 NEGATIVES: Final = "_negatives_"
@@ -181,7 +181,7 @@ class Review:
         rows = [
             "\t".join(row[c].translate({9: 32, 10: 32, 13: 32}) for c in _COLUMNS) for row in self.answered.values()
         ]
-        replace(self.folder / TABLE, "\n".join(["\t".join(_COLUMNS), *rows]) + "\n")
+        write_over(self.folder / TABLE, ("\n".join(["\t".join(_COLUMNS), *rows]) + "\n").encode())
 
 
 def word_in(samples: Floats, decided_s: float | None) -> tuple[int, int]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from spotter.arrays import Floats
-from spotter.clip_files import wav_bytes, write_new
+from spotter.clip_files import wav_bytes, write_new, write_over
 from spotter.errors import BadInputError
 from train.splits import NOHASH
 
@@ -177,7 +176,7 @@ class Session:
             "takes": list(takes.values()),
         }
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        replace(self.log, json.dumps(values, indent=2, ensure_ascii=False) + "\n")
+        write_over(self.log, (json.dumps(values, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def recordings(folder: Path) -> list[Path]:
@@ -214,19 +213,6 @@ def read_log(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return values if isinstance(values, dict) else {}
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file whole or not at all, in the place of one that is there; nothing else is left behind."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _who(name: Name) -> str:
