@@ -10,9 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from spotter.listener import Listener
 from tests.fakes import LiveSystem
+
+# How fast this machine is says nothing of the code.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def word(frequency_hz: float, seconds: float = 0.4) -> np.ndarray[tuple[int], np.dtype[np.float32]]:

@@ -91,7 +91,7 @@ def test_the_front_end_equals_the_packages_log_mel_layer(kind: str) -> None:
 
 
 @given(st.integers(1, 4), st.lists(st.integers(1, 4_000), min_size=1, max_size=20))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_its_limited_range_does_not_depend_on_blocks(groups: int, blocks: list[int]) -> None:
     samples = np.concatenate((np.zeros(3_000, np.float32), DEMO[20_000 : 20_000 + sum(blocks)]))
     streaming = StreamingFrontend(SPEECH_EMBEDDING, 8 * groups, 8)
@@ -110,7 +110,7 @@ def test_a_streaming_front_end_with_groups_refuses_parts_of_them() -> None:
 
 @needs_package
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=8), st.integers(0, 2**32 - 1))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_the_stream_equals_the_packages_file_run_whole_for_any_block_size(calls: list[int], seed: int) -> None:
     frames = np.random.default_rng(seed).normal(6, 4, (8 * (10 + sum(calls)), 32)).astype(np.float32)
     backbone = open_backbone()

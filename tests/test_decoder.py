@@ -163,7 +163,7 @@ def test_every_option_is_among_those_that_have_an_effect() -> None:
     assert {f.name for f in dataclasses.fields(DecoderConfig)} == tried
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(1, 20), st.floats(0, 1, width=32), st.floats(0, 1, width=32)), max_size=30))
 def test_a_keyword_fires_only_at_its_threshold_and_never_twice_without_falling_below_rearming(
     script: list[tuple[int, float, float]],
@@ -236,7 +236,7 @@ def test_the_first_windows_are_averaged_over_what_there_is_and_so_are_those_afte
         assert means == pytest.approx([0.3, 0.45, (0.6 + 0.25 * 0.3) / 2.25, 0.25 * 0.6 / 2.25])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(
     st.sampled_from(HOPS_MS),
     st.sampled_from([0.0, 100.0, 200.0]),
@@ -260,7 +260,7 @@ def test_at_every_hop_the_same_word_a_second_later_is_a_second_event_in_its_time
         assert onset + needed - hop_ms <= time <= onset + needed + hop_ms
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(HOPS_MS), st.sampled_from([0.0, 100.0, 200.0]), st.integers(400, 9_000))
 def test_at_every_hop_one_long_word_is_one_event(hop_ms: int, smooth_ms: float, lasts_ms: int) -> None:
     config = dataclasses.replace(PLAIN, smooth_ms=smooth_ms)
@@ -313,7 +313,7 @@ def by_the_decoder(rows: Rows, config: DecoderConfig, hop_ms: int, *, asking: bo
     return heard
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(SCRIPTS, st.sampled_from(HOPS_MS), st.sampled_from([0.0, 50.0, 100.0, 200.0, 330.0]), st.integers(0, 1_000))
 def test_any_scores_are_decided_by_the_book_and_asking_why_changes_nothing(
     rows: Rows, hop_ms: int, smooth_ms: float, refractory_ms: int
@@ -324,7 +324,7 @@ def test_any_scores_are_decided_by_the_book_and_asking_why_changes_nothing(
     assert by_the_decoder(rows, config, hop_ms, asking=True) == wanted
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SCRIPTS, st.floats(0.05, 0.95), st.floats(0.05, 0.95))
 def test_whether_another_keyword_fires_never_changes_when_a_keyword_does(rows: Rows, low: float, high: float) -> None:
     def times(threshold: float) -> list[int]:
@@ -334,7 +334,7 @@ def test_whether_another_keyword_fires_never_changes_when_a_keyword_does(rows: R
     assert times(low) == times(high)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(
     st.lists(st.integers(1, 9_000), min_size=1, max_size=8),
     st.sampled_from(HOPS_MS),

@@ -62,7 +62,7 @@ def test_neighbouring_mel_triangles_add_up_to_one_between_their_peaks() -> None:
     np.testing.assert_allclose(matrix.sum(axis=0)[inside], 1.0, atol=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, 4_000), min_size=1, max_size=40), st.sampled_from([DEFAULT, TUTORIAL]))
 def test_blocks_of_any_sizes_give_the_same_frames_to_the_bit(sizes: list[int], config: FrontendConfig) -> None:
     streaming = StreamingFrontend(config)
@@ -74,7 +74,7 @@ def test_blocks_of_any_sizes_give_the_same_frames_to_the_bit(sizes: list[int], c
     assert np.array_equal(np.concatenate(parts), Frontend(config)(heard))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.integers(1, 9_000), min_size=1, max_size=20), st.integers(1, 120), st.integers(1, 30))
 def test_frames_come_in_whole_steps_and_are_the_same(sizes: list[int], first: int, step: int) -> None:
     streaming = StreamingFrontend(DEFAULT, first, step, at_once_s=0.3)

@@ -45,7 +45,6 @@ def tries(count: int) -> Callable[[Any], Any]:
     return settings(
         max_examples=count * max(1, MORE),
         derandomize=not MORE,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
 

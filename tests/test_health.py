@@ -173,7 +173,7 @@ ZEROS = measure(np.zeros(RATE, np.float32))
 SOUND = measure(SPEECH[RATE : 2 * RATE])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.tuples(st.one_of(seconds, st.just(ZEROS), st.just(SOUND)), st.integers(1, 90)), max_size=12))
 def test_nothing_is_said_twice_in_a_row_and_a_calm_hour_always_ends_in_ok(runs: list[tuple[Second, int]]) -> None:
     monitor = HealthMonitor()
@@ -190,7 +190,7 @@ def test_nothing_is_said_twice_in_a_row_and_a_calm_hour_always_ends_in_ok(runs: 
     assert said[-1] == monitor.finding == "ok"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(0, 40_000), min_size=1, max_size=20))
 def test_blocks_of_any_size_give_the_same_findings(sizes: list[int]) -> None:
     sound = np.concatenate((np.zeros(4 * RATE, np.float32), SPEECH[: 4 * RATE], np.zeros(8 * RATE, np.float32)))
@@ -204,7 +204,7 @@ def test_blocks_of_any_size_give_the_same_findings(sizes: list[int]) -> None:
     assert events
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(-80, 0), st.floats(-0.01, 0.01))
 def test_a_level_is_measured_without_the_offset(dbfs: float, offset: float) -> None:
     tone = np.sin(2 * np.pi * 1_000 * np.arange(RATE) / RATE) * 10 ** (dbfs / 20) * np.sqrt(2)
@@ -213,7 +213,7 @@ def test_a_level_is_measured_without_the_offset(dbfs: float, offset: float) -> N
     assert second.offset == pytest.approx(offset, abs=1e-5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from([50.0, 60.0]), st.floats(-40, -3))
 def test_hum_has_the_level_that_it_has(hz: float, dbfs: float) -> None:
     second = measure(hum(1, dbfs + 0.5, hz))

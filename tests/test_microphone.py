@@ -347,7 +347,7 @@ def test_a_clock_that_only_follows_the_calls_makes_no_loss_of_a_late_one(monkeyp
     assert not [piece for piece in drained(ring) if isinstance(piece, Lost)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.floats(0.0, 0.08), min_size=5, max_size=40), st.lists(st.integers(1, 4_000), min_size=1, max_size=6))
 def test_jitter_of_the_calls_and_blocks_of_any_size_lose_nothing(late_s: list[float], sizes: list[int]) -> None:
     clock, began = DeviceClock(), 1_000.0

@@ -117,7 +117,7 @@ def test_windows_after_those_left_out_are_scored_as_if_none_had_been() -> None:
         np.testing.assert_allclose(a, b, atol=1e-4)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sets(st.integers(0, 75)))
 def test_every_window_is_either_judged_or_reported_as_left_out(left_out: set[int]) -> None:
     spotter, events, scores = fed(ScriptedModel(), lambda n: n in left_out)
@@ -129,7 +129,7 @@ def test_every_window_is_either_judged_or_reported_as_left_out(left_out: set[int
     assert [event.time_sample for event in skipped] == [ScriptedModel.context + n * 1_600 for n in sorted(runs)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.sets(st.integers(0, 75)), st.sampled_from([1_000, 16_000, len(NOISE)]))
 def test_left_out_by_their_places_whatever_the_blocks_it_is_the_same_again(left_out: set[int], block: int) -> None:
     _, events, _ = fed(ScriptedModel(), lambda n: n in left_out)

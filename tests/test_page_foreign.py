@@ -87,7 +87,7 @@ def outcome(page: Page, thing: str, *events: str) -> str:
     return text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.sampled_from(KEYS), VALUES) | VALUES)
 def test_whatever_is_sent_is_a_message_or_refused(values: object) -> None:
     text = json.dumps(values)

@@ -121,7 +121,7 @@ def test_in_how_many_steps_it_is_worked_out_changes_nothing(part: int) -> None:
     assert events_of(whole) == heard.fired
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(1, 9_000), st.sampled_from([0, 0, 0, 40, 30_000])), min_size=1, max_size=12))
 def test_the_last_samples_are_kept_whatever_came_in_which_pieces_and_what_is_missing(
     pieces: list[tuple[int, int]],

@@ -50,7 +50,7 @@ def test_words_are_heard_once_each_at_their_time() -> None:
         assert event.end <= event.time
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.lists(st.integers(1, 9_000), min_size=1, max_size=12), st.sampled_from([20.0, 60.0, 100.0, 200.0]), st.booleans()
 )
@@ -61,7 +61,7 @@ def test_block_sizes_never_change_what_is_heard(sizes: list[int], hop_ms: float,
     assert parts == whole
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.lists(st.integers(50, 20_000), min_size=1, max_size=6), st.sampled_from([8_000, 44_100, 48_000]))
 def test_block_sizes_never_change_a_bit_of_the_scores_at_any_rate(sizes: list[int], rate: int) -> None:
     model = Model.open(TINY)

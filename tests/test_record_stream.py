@@ -66,7 +66,7 @@ def notes(path: Path) -> dict[str, Any]:
 # The file
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 3), st.sampled_from([8_000, 16_000, 44_100]), st.lists(st.integers(0, 700), max_size=6))
 def test_what_is_written_is_read_back_to_the_bit_at_any_moment(channels: int, rate: int, sizes: list[int]) -> None:
     import tempfile

@@ -31,7 +31,7 @@ def in_pieces(resampler: Resampler, frames: np.ndarray, sizes: list[int]) -> np.
 
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize("channels", [1, 2, 6])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(sizes=st.lists(st.integers(0, 3_000), max_size=12))
 def test_any_partition_gives_the_same_bits(rate: int, channels: int, sizes: list[int]) -> None:
     frames = noise(rate // 3, channels)

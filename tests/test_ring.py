@@ -29,7 +29,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(steps=steps, capacity=st.integers(1, 12), channels=st.integers(1, 3), raw=st.booleans())
 def test_what_comes_out_is_what_went_in_with_every_loss_at_its_place(
     *, steps: list[tuple[str, int]], capacity: int, channels: int, raw: bool

@@ -50,3 +50,14 @@ def test_a_process_that_dies_loses_nothing_and_what_kills_each_time_is_broken(tm
     tried = (tmp_path / "log").read_text().split()
     assert tried.count("deadly3.wav") == 3
     assert tried.count("good0.wav") <= 2
+
+
+def test_results_that_nobody_takes_are_no_warning(tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for number in range(50):
+        (folder / f"good{number}.wav").touch()
+    results = jobs.heard(partial(hear, tmp_path / "log"), find(folder).recordings, 2)
+    next(results)
+    time.sleep(0.2)  # more are ready, and more are under way
+    results.close()  # a warning would be an error here

@@ -169,7 +169,7 @@ def test_a_recording_poured_gives_what_it_gave_live() -> None:
         assert len(live[1]) > 8
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     st.lists(st.integers(1, 40_000), min_size=1, max_size=6),
     st.sampled_from([20.0, 60.0, 100.0, 200.0]),

@@ -120,7 +120,7 @@ def test_too_few_rows_for_a_kernel_are_said() -> None:
 
 
 @given(at=st.integers(0, 25_000), changed=st.binary(min_size=1, max_size=8), kept=st.none() | st.integers(0, 25_000))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_damaged_file_is_read_or_refused_but_never_crashes(at: int, changed: bytes, kept: int | None) -> None:
     data = bytearray((DATA / "models/tiny/model.tflite").read_bytes())
     data[at : at + len(changed)] = changed

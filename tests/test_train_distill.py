@@ -32,7 +32,7 @@ needs_tensorflow = pytest.mark.skipif(
 
 
 @given(st.lists(st.integers(1, 80_000), max_size=8))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_tracks_hold_every_recording_in_its_order_with_pauses_between(lengths: list[int]) -> None:
     # Recordings of whole numbers, pauses far under one: what is loud is a recording.
     recordings = [np.full(length, number + 2, np.float32) for number, length in enumerate(lengths)]

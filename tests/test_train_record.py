@@ -71,7 +71,7 @@ def babble(seconds: float) -> Floats:
 # Utterances
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     pads=st.lists(st.floats(0.5, 2.5), min_size=2, max_size=5),
     lengths=st.lists(st.floats(0.15, 1.5), min_size=4, max_size=4),
@@ -103,7 +103,7 @@ def test_each_utterance_between_silences_is_found_whole_and_in_order(
 
 
 @given(st.floats(0.0, 1.0), st.integers(0, 3))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_an_offset_and_hum_change_nothing(offset: float, seed: int) -> None:
     clean = talk(1.0, said(), 0.8)
     times = np.arange(len(clean)) / RATE

@@ -95,7 +95,7 @@ def about(out: Path) -> dict[str, Any]:
 
 
 @given(readings, readings, readings)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_distance_is_a_metric(a: str, b: str, c: str) -> None:
     assert distance(a, a) == 0.0
     assert (distance(a, b) > 0.0) == (a != b)
@@ -105,7 +105,7 @@ def test_distance_is_a_metric(a: str, b: str, c: str) -> None:
 
 
 @given(readings, readings, readings)
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_what_is_inside_another_has_no_distance_from_its_part(before: str, word: str, after: str) -> None:
     assert inside(word, before + word + after) == 0.0
 

@@ -69,7 +69,7 @@ def test_the_hop_is_a_multiple_of_the_backbones_step(model: Model) -> None:
 
 @needs_package
 @given(st.lists(st.integers(1, 20_000), min_size=1, max_size=4), st.sampled_from([80.0, 160.0, 240.0]))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_scores_do_not_depend_on_blocks_to_the_bit(model: Model, blocks: list[int], hop_ms: float) -> None:
     wanted, found = heard(model, [1_280], hop_ms), heard(model, [max(200, b) for b in blocks], hop_ms)
     assert [end for end, _ in wanted] == [end for end, _ in found]

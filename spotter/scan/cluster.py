@@ -12,7 +12,7 @@ import socket
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ def check(address: str) -> None:
         raise BadInputError(f"{address!r} is no scheduler's address; give one such as tcp://192.168.1.5:8786")
 
 
-def heard(address: str, task: Task, recordings: Sequence[Recording]) -> Iterator[Heard]:
+def heard(address: str, task: Task, recordings: Sequence[Recording]) -> Generator[Heard, None, None]:
     """Yield what was heard, as it comes, each recording once.
 
     Raises
@@ -86,7 +86,7 @@ class _Crew:
         self._looked_s = self._last_worker_s = time.monotonic()
         self._wait_for_workers()
 
-    def heard(self, recordings: Sequence[Recording]) -> Iterator[Heard]:
+    def heard(self, recordings: Sequence[Recording]) -> Generator[Heard, None, None]:
         waiting, suspects = deque(recordings), deque[Recording]()
         alone: Recording | None = None
         while waiting or self._running or suspects:

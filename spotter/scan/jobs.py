@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 from spotter.extras import want
@@ -21,7 +23,9 @@ def check() -> None:
     want("joblib", "scan", "--jobs")
 
 
-def heard(work: Callable[[Recording], Heard], recordings: Sequence[Recording], jobs: int) -> Iterator[Heard]:
+def heard(
+    work: Callable[[Recording], Heard], recordings: Sequence[Recording], jobs: int
+) -> Generator[Heard, None, None]:
     """Yield what was heard, as it comes.
 
     Where a process dies, those that it may have had are heard again, each alone: one that ends its process then, too,
@@ -32,9 +36,10 @@ def heard(work: Callable[[Recording], Heard], recordings: Sequence[Recording], j
         given: list[Recording] = []  # to processes
         done: set[str] = set()
         try:
-            for one in _parallel(work, _noted(waiting, given), jobs):
-                done.add(one.recording.name)
-                yield one
+            with closing(_parallel(work, _noted(waiting, given), jobs)) as results:
+                for one in results:
+                    done.add(one.recording.name)
+                    yield one
         except _deaths() as death:
             suspects = [recording for recording in given if recording.name not in done]
             _log.info("a process died (%s); %d recordings are heard again, each alone", death, len(suspects))
@@ -46,15 +51,24 @@ def heard(work: Callable[[Recording], Heard], recordings: Sequence[Recording], j
         waiting = [recording for recording in waiting if recording.name not in done]
 
 
-def _parallel(work: Callable[[Recording], Heard], recordings: Iterator[Recording], jobs: int) -> Iterator[Heard]:
+def _parallel(
+    work: Callable[[Recording], Heard], recordings: Iterator[Recording], jobs: int
+) -> Generator[Heard, None, None]:
     from joblib import Parallel, delayed, parallel_config
 
     with parallel_config(backend="loky", n_jobs=jobs, initializer=_leave_ctrl_c_to_parent):
         results: Any = Parallel(return_as="generator_unordered")(delayed(work)(one) for one in recordings)
         try:
-            yield from results
+            for heard in results:  # noqa: UP028  # `yield from` would close it by itself, with a warning
+                yield heard
         finally:
-            results.close()
+            _close(results)
+
+
+def _close(results: Any) -> None:
+    with warnings.catch_warnings():  # joblib tells of results that nobody took; the same command hears them later
+        warnings.simplefilter("ignore", UserWarning)
+        results.close()
 
 
 def _noted(recordings: Sequence[Recording], given: list[Recording]) -> Iterator[Recording]:

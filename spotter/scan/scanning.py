@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +14,7 @@ from spotter.scan.journal import Journal
 from spotter.scan.rows import Heard, Recording, Task
 from spotter.settings import as_dict
 
-Hearing: TypeAlias = Callable[[Sequence[Recording]], Iterator[Heard]]
+Hearing: TypeAlias = Callable[[Sequence[Recording]], Generator[Heard, None, None]]
 
 
 @dataclass(slots=True)
@@ -66,7 +66,7 @@ class Scan:
             self.detections = sum(len(one.rows) for one in journal.heard.values())
             progress(self)
             try:
-                with closing(hearing(waiting)) as results:  # type: ignore[type-var]  # they are generators
+                with closing(hearing(waiting)) as results:
                     for heard in results:
                         before = journal.heard.get(heard.recording.name)
                         self.detections -= len(before.rows) if before else 0
