@@ -1,4 +1,4 @@
-"""What several tests share: made-up recordings to train on, a microphone in which somebody speaks."""
+"""What several tests share: made-up recordings to train on and to listen to, a microphone in which somebody speaks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from spotter.listener import Listener
-from tests.fakes import LiveSystem
+from spotter.model import Model
+from tests.fakes import TALK, LiveSystem, ScriptedModel
 
 # How fast this machine is says nothing of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -64,6 +65,22 @@ def live(monkeypatch: pytest.MonkeyPatch) -> LiveSystem:
 
     monkeypatch.setattr(Listener, "start", start)
     return fake
+
+
+@pytest.fixture
+def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have every model be the one that hears tones."""
+    monkeypatch.setattr(Model, "open", lambda *_, **__: ScriptedModel())
+
+
+@pytest.fixture
+def talk(tmp_path: Path) -> str:
+    """Return a recording in which somebody says two words."""
+    import soundfile
+
+    path = tmp_path / "talk.wav"
+    soundfile.write(path, TALK, 16_000)
+    return str(path)
 
 
 @pytest.fixture(scope="session", autouse=True)

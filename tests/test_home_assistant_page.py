@@ -14,7 +14,7 @@ from spotter.cli import serve
 from spotter.manifest import parse_manifest
 from spotter.ovos import SpotterHotWord
 from spotter.serving.address import parse
-from tests.test_cli import TINY
+from tests.command_line import TINY
 from tests.test_docs import Strict, commands, missing
 
 ROOT = Path(__file__).parents[1]

@@ -14,7 +14,7 @@ import pytest
 from spotter.backbone import open_backbone
 from spotter.errors import ModelError
 from spotter.model import Model
-from tests.test_cli import TINY
+from tests.command_line import TINY
 from train.own.save import DECODER, save_words
 
 

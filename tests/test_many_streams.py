@@ -18,7 +18,7 @@ from spotter.pipeline import Spotter
 from spotter.settings import with_threshold
 from spotter.sources.files import AudioFile
 from spotter.streams import Streams, Together
-from tests.test_cli import TINY
+from tests.command_line import TINY
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from wyoming.info import Describe, Info
 from spotter.cli import main as spotter_main
 from spotter.cli.serve import main
 from spotter.serving.address import Address, parse
-from tests.test_cli import TINY
+from tests.command_line import TINY
 from tests.wyoming_parts import AsyncTcpClient, Detect, answered
 
 ROOT = Path(__file__).parents[1]

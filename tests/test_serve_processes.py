@@ -16,7 +16,7 @@ import pytest
 from benchmarks.wyoming_load import family
 from spotter.checkup import DEMO
 from spotter.sources.files import AudioFile
-from tests.test_cli import TINY
+from tests.command_line import TINY
 from tests.test_serve_command import refused, serving
 from tests.wyoming_parts import detections
 

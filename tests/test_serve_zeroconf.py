@@ -15,7 +15,7 @@ import pytest
 from spotter.errors import BadInputError
 from spotter.serving.address import Address
 from spotter.serving.announce import Announcement
-from tests.test_cli import TINY
+from tests.command_line import TINY
 
 ROOT = Path(__file__).parents[1]
 REQUIRED = os.environ.get("SPOTTER_VIRTUAL_MIC") == "require"
