@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,15 @@ import pytest
 
 from spotter.model import Model
 from spotter.recorded import spot
+from tests.steps import SMALL, train, train_several
+from train.cli import main
 from train.looks import looks_of
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow has no wheel for this Python"
 )
-ROOT = Path(__file__).parent.parent
 
-RECIPE = """
+RECIPE = f"""
 keywords = ["yes", "no"]
 steps = 16
 check_every = 8
@@ -32,16 +31,8 @@ outputs = 10
 warm_up = 2
 rounds = 1
 round_steps = 8
-[network_options]
-width = 8
+{SMALL}
 """
-
-
-def train(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    # A process of its own: TensorFlow's threads and warnings are no business of the other tests.
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, "-m", "train", *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=280)
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +45,40 @@ def trained(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return here
 
 
-def fit_arguments(recordings: Path) -> list[str]:
+def fit_arguments(recordings: Path, name: str = "mine") -> list[str]:
     data = [str(recordings / "words"), "--speech", str(recordings / "speech"), "--noise", str(recordings / "noise")]
-    return ["fit", *data, "--recipe", "tiny.toml", "--out", "models/mine"]
+    return ["fit", *data, "--recipe", "tiny.toml", "--out", f"models/{name}"]
+
+
+@pytest.fixture(scope="module")
+def later(trained: Path, recordings: Path) -> dict[str, subprocess.CompletedProcess[str]]:
+    """Return what further steps said of that run, and of copies of it: one stopped, one with broken weights."""
+    stopped, broken = trained / "runs" / "stopped", trained / "runs" / "broken"
+    for folder in (stopped, broken):
+        shutil.copytree(trained / "runs" / "mine", folder)
+    shutil.rmtree(stopped / "round1")
+    spoil(broken / "round1" / "best.weights.h5")
+    shutil.copytree(trained / "models" / "mine", trained / "models" / "replaced")
+    strict = ["--threshold", "0.9", "--thresholds", "yes=0.8"]
+    steps = {
+        "stopped": [*fit_arguments(recordings, "replaced"), "--work", "runs/stopped", "--force"],
+        "broken": ["export", "runs/broken", "--out", "models/broken"],
+        "strict": ["export", "runs/mine", "--out", "models/strict", *strict],
+        "evaluate": ["evaluate", "models/mine", str(recordings / "words"), "--picture", "c.png"],
+    }
+    return dict(zip(steps, train_several(list(steps.values()), cwd=trained), strict=True))
+
+
+def spoil(weights: Path) -> None:
+    """Have no weight be a number."""
+    import h5py
+
+    def spoil_one(_name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and item.shape and np.issubdtype(item.dtype, np.floating):
+            item[...] = np.full(item.shape, np.nan, item.dtype)
+
+    with h5py.File(weights, "r+") as file:
+        file.visititems(spoil_one)
 
 
 def test_fit_makes_a_model_that_the_listener_opens_in_both_forms(trained: Path) -> None:
@@ -95,57 +117,48 @@ def test_a_run_is_drawn_as_one_curve_with_the_steps_of_its_rounds_counted_on(tra
     assert looks_of(trained) == []
 
 
-def test_an_existing_model_is_not_overwritten_without_force(trained: Path, recordings: Path) -> None:
+def test_an_existing_model_is_not_overwritten_without_force(
+    trained: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(trained)
     before = (trained / "models" / "mine" / "manifest.json").read_bytes()
-    done = train(*fit_arguments(recordings), cwd=trained)
-    assert done.returncode == 2
-    assert "--force" in done.stderr
+    assert main(fit_arguments(recordings)) == 2
+    assert "--force" in capsys.readouterr().err
     assert (trained / "models" / "mine" / "manifest.json").read_bytes() == before
 
 
-def test_a_run_that_was_stopped_goes_on_where_it_was(trained: Path, recordings: Path) -> None:
-    stopped = trained / "runs" / "stopped"
-    shutil.copytree(trained / "runs" / "mine", stopped)
-    shutil.rmtree(stopped / "round1")
-    history = (stopped / "round0" / "history.csv").read_bytes()
-    done = train(*fit_arguments(recordings), "--work", "runs/stopped", "--force", cwd=trained)
+def test_a_run_that_was_stopped_goes_on_where_it_was(
+    trained: Path, later: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    done, stopped, whole = later["stopped"], trained / "runs" / "stopped", trained / "runs" / "mine"
     assert done.returncode == 0, done.stderr[-3_000:]
-    assert (stopped / "round0" / "history.csv").read_bytes() == history
+    assert (stopped / "round0" / "history.csv").read_bytes() == (whole / "round0" / "history.csv").read_bytes()
     assert "mined" not in done.stdout
     assert len((stopped / "round1" / "history.csv").read_text().splitlines()) == 2
+    assert Model.open(trained / "models" / "replaced").manifest["name"] == "replaced"  # with --force
 
 
-def test_weights_that_are_not_finite_are_never_exported(trained: Path) -> None:
-    import h5py
-
-    broken = trained / "runs" / "broken"
-    shutil.copytree(trained / "runs" / "mine", broken)
-
-    def spoil(_name: str, item: object) -> None:
-        if isinstance(item, h5py.Dataset) and item.shape and np.issubdtype(item.dtype, np.floating):
-            item[...] = np.full(item.shape, np.nan, item.dtype)
-
-    with h5py.File(broken / "round1" / "best.weights.h5", "r+") as file:
-        file.visititems(spoil)
-    done = train("export", "runs/broken", "--out", "models/broken", cwd=trained)
-    assert done.returncode == 4
-    assert "differs from Keras by inf" in done.stderr
+def test_weights_that_are_not_finite_are_never_exported(
+    trained: Path, later: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    assert later["broken"].returncode == 4
+    assert "differs from Keras by inf" in later["broken"].stderr
     assert not (trained / "models" / "broken").exists()
 
 
-def test_export_writes_the_decoder_settings_asked_for(trained: Path) -> None:
-    done = train(
-        "export", "runs/mine", "--out", "models/strict", "--threshold", "0.9", "--thresholds", "yes=0.8", cwd=trained
-    )
-    assert done.returncode == 0, done.stderr
+def test_export_writes_the_decoder_settings_asked_for(
+    trained: Path, later: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    assert later["strict"].returncode == 0, later["strict"].stderr
     decoder = Model.open(trained / "models" / "strict").decoder
     assert (decoder.threshold_of("yes"), decoder.threshold_of("no")) == (0.8, 0.9)
 
 
-def test_evaluate_prints_accuracy_and_draws_the_confusion_matrix(trained: Path, recordings: Path) -> None:
-    done = train("evaluate", "models/mine", str(recordings / "words"), "--picture", "c.png", cwd=trained)
-    assert done.returncode == 0, done.stderr
-    assert "95% limits" in done.stdout
+def test_evaluate_prints_accuracy_and_draws_the_confusion_matrix(
+    trained: Path, later: dict[str, subprocess.CompletedProcess[str]]
+) -> None:
+    assert later["evaluate"].returncode == 0, later["evaluate"].stderr
+    assert "95% limits" in later["evaluate"].stdout
     assert (trained / "c.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.steps import SMALL, environment, python
 
 pytestmark = [
     pytest.mark.skipif(
@@ -17,9 +18,8 @@ pytestmark = [
     ),
     pytest.mark.skipif(sys.platform == "win32", reason="signals and limits are those of Linux and macOS"),
 ]
-ROOT = Path(__file__).parent.parent
 
-RECIPE = """
+RECIPE = f"""
 keywords = ["yes", "no"]
 steps = 40
 check_every = 8
@@ -27,8 +27,7 @@ batch = 8
 outputs = 10
 warm_up = 2
 rounds = 0
-[network_options]
-width = 8
+{SMALL}
 """
 
 # The step, in a process that may write files of so many bytes at most: what a full disk is to a program.
@@ -50,10 +49,6 @@ def command(recordings: Path) -> list[str]:
     return ["fit", str(recordings / "words"), "--recipe", "tiny.toml", "--out", "models/mine"]
 
 
-def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-
-
 def history(folder: Path) -> list[int]:
     with (folder / "runs" / "mine" / "round0" / "history.csv").open(newline="") as file:
         return [int(row["steps"]) for row in csv.DictReader(file)]
@@ -61,10 +56,10 @@ def history(folder: Path) -> list[int]:
 
 def run_until(steps: int, here: Path, recordings: Path) -> list[str]:
     """Fit, and kill it as soon as it says that it is so far; return what it said."""
-    python = [sys.executable, "-m", "train", *command(recordings)]
+    run_step = [sys.executable, "-m", "train", *command(recordings)]
     said = []
     with subprocess.Popen(
-        python, cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        run_step, cwd=here, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as run:
         assert run.stdout is not None
         for line in run.stdout:
@@ -84,8 +79,7 @@ def test_a_run_that_is_killed_goes_on_from_its_last_checkpoint(here: Path, recor
 
 
 def test_a_full_disk_ends_it_with_a_sentence(here: Path, recordings: Path) -> None:
-    python = [sys.executable, "-c", FULL, *command(recordings)]
-    done = subprocess.run(python, cwd=here, env=environment(), capture_output=True, text=True, check=False, timeout=280)
+    done = python("-c", FULL, *command(recordings), cwd=here)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "no space left" in done.stderr.splitlines()[-1]
