@@ -99,7 +99,7 @@ def _nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 @pytest.fixture
 def no_thread_is_left() -> Iterator[None]:
     yield
-    deadline = time.monotonic() + 2.0
+    deadline = time.monotonic() + 60.0
     while any(t.name.startswith("spotter") for t in threading.enumerate()):
         assert time.monotonic() < deadline, threading.enumerate()
         time.sleep(0.01)

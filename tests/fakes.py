@@ -272,7 +272,7 @@ class LiveSystem(FakeSoundDevice):
     def speak(self, stream: FakeStream) -> None:
         for at in range(0, len(TALK), 320):
             stream.deliver(TALK[at : at + 320, None], lost_s=0.5 if at == 32_000 * 2 else 0.0)
-        assert self.listening.wait(10.0)
+        assert self.listening.wait(60.0)
         _thread.interrupt_main()
 
 

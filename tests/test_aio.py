@@ -34,11 +34,11 @@ async def all_of(listener: Listener) -> list[Detection]:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    for _ in range(2_500):
+    for _ in range(30_000):
         if condition():
             return
         await asyncio.sleep(0.002)
-    raise AssertionError("did not happen within 5 s")
+    raise AssertionError("did not happen within 60 s")
 
 
 async def running(source: Pushed, listener: Listener) -> None:
@@ -67,9 +67,9 @@ def test_other_tasks_go_on_while_it_waits_and_a_detection_comes_as_it_happens() 
         task = asyncio.create_task(follow())
         await running(source, listener)
         source.push(TALK[:40_000])
-        assert await asyncio.wait_for(heard.get(), 5.0) == "yes"
+        assert await asyncio.wait_for(heard.get(), 60.0) == "yes"
         source.push(TALK[40_000:64_000])
-        assert await asyncio.wait_for(heard.get(), 5.0) == "no"
+        assert await asyncio.wait_for(heard.get(), 60.0) == "no"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -185,7 +185,7 @@ class Slow(Pushed):
         self.go = threading.Event()
 
     def start(self, sink: Sink, doorbell: SimpleQueue[None]) -> None:
-        assert self.go.wait(5.0)
+        assert self.go.wait(60.0)
         super().start(sink, doorbell)
 
 
@@ -202,7 +202,7 @@ def test_a_start_that_is_cancelled_ends_when_it_has_begun_and_the_loop_is_not_he
 
     asyncio.run(main())
     source.go.set()
-    deadline = time.monotonic() + 5.0
+    deadline = time.monotonic() + 60.0
     while not source.closed:
         assert time.monotonic() < deadline
         time.sleep(0.002)
@@ -234,7 +234,7 @@ def test_loops_of_one_listener_share_its_detections_and_all_end() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(5.0)
+        thread.join(60.0)
         assert not thread.is_alive()
     assert sorted(found) == ["no", "yes", "yes"]
     listener.stop()

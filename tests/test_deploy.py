@@ -112,7 +112,7 @@ def test_home_assistant_is_told_where_the_service_is(start: ModuleType) -> None:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         start.announce("secret", f"http://127.0.0.1:{server.server_port}")
-        thread.join(5)
+        thread.join(60)
     ((path, authorization, body),) = told
     assert (path, authorization, body["service"]) == ("/discovery", "Bearer secret", "wyoming")
     assert re.fullmatch(r"tcp://[\w.-]+:10400", body["config"]["uri"])

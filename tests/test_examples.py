@@ -78,7 +78,7 @@ def test_the_web_server_tells_each_browser_what_it_heard() -> None:
                 assert words(heard)[:10] == ["yes", "no", "up", "down", "left", "right", "go", "stop", "no", "yes"]
         finally:
             process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
         assert (process.returncode, errors) == (0, "")
 
 
