@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,8 @@ pytest.importorskip("scipy", reason="rooms come from scipy, which the extra `tra
 from spotter.model import Model
 from spotter.recorded import spot
 from tests.conftest import word
+from tests.steps import train, train_several
+from train.cli import main
 from train.compare_plan import steps_in
 from train.compare_table import spread, table
 from train.costs import Costs, median_us
@@ -23,7 +22,6 @@ from train.costs import Costs, median_us
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow has no wheel for this Python"
 )
-ROOT = Path(__file__).parent.parent
 RECIPE = """
 keywords = ["yes", "no"]
 network = "ds_cnn"
@@ -34,23 +32,38 @@ blocks = 1
 """
 
 
-def compare(recordings: Path, *arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
+def compare_arguments(recordings: Path, *arguments: str) -> list[str]:
     data = [str(recordings / "words"), "--speech", str(recordings / "speech"), "--noise", str(recordings / "noise")]
-    command = [sys.executable, "-m", "train", "compare", *data, "--recipe", "tiny.toml", "--out", "runs/all"]
-    return subprocess.run(
-        [*command, *arguments], cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=580
-    )
+    return ["compare", *data, "--recipe", "tiny.toml", "--out", "runs/all", *arguments]
 
 
 @pytest.fixture(scope="module")
 def compared(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("comparison")
     (here / "tiny.toml").write_text(RECIPE)
-    done = compare(recordings, "--networks", "ds_cnn", "tutorial", "--steps", "16", cwd=here)
+    done = train(
+        *compare_arguments(recordings, "--networks", "ds_cnn", "tutorial", "--steps", "16"),
+        cwd=here,
+    )
     assert done.returncode == 0, done.stderr[-3_000:]
     assert (here / "runs" / "all" / "compare.md").read_text() in done.stdout
     return here / "runs" / "all"
+
+
+@pytest.fixture(scope="module")
+def again(compared: Path, recordings: Path) -> dict[str, Any]:
+    """Return what the same command did after one result was lost, and one with other steps; and what was before."""
+    stopped = compared / "ds_cnn" / "seed0"
+    before = result(compared, "tutorial"), (stopped / "history.csv").read_text()
+    (stopped / "result.json").unlink()
+    same, longer = train_several(
+        [
+            compare_arguments(recordings, "--networks", "tutorial", "ds_cnn", "--steps", "16"),
+            compare_arguments(recordings, "--networks", "ds_cnn", "--steps", "24"),
+        ],
+        cwd=compared.parent.parent,
+    )
+    return {"before": before, "same": same, "longer": longer}
 
 
 def result(folder: Path, name: str) -> dict[str, Any]:
@@ -90,34 +103,31 @@ def test_the_tutorials_model_knows_its_keywords_alone_and_the_listener_opens_it(
 
 @needs_tensorflow
 def test_the_same_command_trains_only_what_is_not_finished_and_goes_on_where_that_was(
-    compared: Path, recordings: Path
+    compared: Path, again: dict[str, Any]
 ) -> None:
-    stopped = compared / "ds_cnn" / "seed0"
-    before = result(compared, "tutorial")
-    (stopped / "result.json").unlink()
-    history = (stopped / "history.csv").read_text()
-    here = compared.parent.parent
-    done = compare(recordings, "--networks", "tutorial", "ds_cnn", "--steps", "16", cwd=here)
+    done, (before, history) = again["same"], again["before"]
     assert done.returncode == 0, done.stderr[-3_000:]
     assert "tutorial, seed 0" not in done.stdout
     assert result(compared, "tutorial") == before
     assert "ds_cnn, seed 0" in done.stdout
-    assert (stopped / "history.csv").read_text() == history
+    assert (compared / "ds_cnn" / "seed0" / "history.csv").read_text() == history
     assert result(compared, "ds_cnn")["steps"] == 16
 
 
 @needs_tensorflow
-def test_runs_of_another_length_do_not_get_into_the_same_table(compared: Path, recordings: Path) -> None:
-    done = compare(recordings, "--networks", "ds_cnn", "--steps", "24", cwd=compared.parent.parent)
+def test_runs_of_another_length_do_not_get_into_the_same_table(again: dict[str, Any]) -> None:
+    done = again["longer"]
     assert done.returncode == 2
     assert "trained with other settings or recordings; give another --out, or --force" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_network_that_does_not_exist_is_refused_before_anything_is_read(recordings: Path, tmp_path: Path) -> None:
-    done = compare(recordings, "--networks", "vgg", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "no network called 'vgg'; there are: temporal, tutorial" in done.stderr
+def test_a_network_that_does_not_exist_is_refused_before_anything_is_read(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where there is no recipe
+    assert main(compare_arguments(recordings, "--networks", "vgg")) == 2
+    assert "no network called 'vgg'; there are: temporal, tutorial" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("minutes", "step_s", "steps"), [(1.0, 0.1, 555), (10.0, 0.1, 5_928), (0.001, 1.0, 8)])

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +16,7 @@ from spotter.arrays import Floats
 from spotter.backbone import GOOGLE, open_backbone
 from spotter.frontend import Frontend
 from spotter.settings import FrontendConfig
+from tests.steps import python
 from train.distill_material import TRACK_S, joined, material, tracks
 
 ROOT = Path(__file__).parent.parent
@@ -70,6 +68,7 @@ import numpy as np
 from spotter.network import open_network
 from spotter.stream_form import StreamForm
 from train.distill import Lessons, Sequences, teach
+from tests.steps import python
 from train.distill_material import Tracks
 from train.export import convert
 from train.networks.student import Student
@@ -119,10 +118,7 @@ facts = {
 
 @needs_tensorflow
 def test_a_student_learns_and_streams_what_it_learned(tmp_path: Path) -> None:
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(
-        [sys.executable, "-c", TEACH, str(tmp_path)], env=env, capture_output=True, text=True, timeout=300, check=False
-    )
+    done = python("-c", TEACH, str(tmp_path), cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-3_000:]
     facts = json.loads((tmp_path / "facts.json").read_text())
     assert facts["step"] == 8

@@ -5,9 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +17,11 @@ from spotter.frontend import Frontend
 from spotter.model import Model
 from spotter.settings import FrontendConfig
 from tests.conftest import word
+from tests.steps import python
 from train import parity
 from train.data import noise_rows, word_rows
 from train.representative import windows
 
-ROOT = Path(__file__).parent.parent
 needs_tensorflow = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="TensorFlow has no wheel for this Python"
 )
@@ -41,7 +38,7 @@ from train.recipe import from_dict
 words, noise = sys.argv[1:]
 keras.utils.set_random_seed(0)
 runs = {
-    "temporal": ("temporal", {"width": 8, "dilations": [1], "smoothing": 5}, ["--noise", noise]),
+    "temporal": ("temporal", {"width": 8, "dilations": [1, 2], "smoothing": 5}, ["--noise", noise]),
     "stem": ("temporal", {"width": 8, "dilations": [1], "smoothing": 5, "stem": 4}, []),
     "ds_cnn": ("ds_cnn", {"width": 8, "blocks": 1}, []),
 }
@@ -60,13 +57,6 @@ for name, (kind, options, data) in runs.items():
     if main(step):
         raise SystemExit(1)
 """
-
-
-def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    # A process of its own: TensorFlow's threads and warnings are no business of the other tests.
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, check=False, timeout=580)
 
 
 @pytest.fixture(scope="module")
