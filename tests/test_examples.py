@@ -89,7 +89,7 @@ def words(heard: list[dict[str, Any]]) -> list[str]:
 def ask(port: int, path: str, until: bytes, *, times: int = 1) -> bytes:
     """What a browser gets, up to the line in which something comes so many times."""
     got = b""
-    with socket.create_connection(("127.0.0.1", port), 30.0) as browser:
+    with socket.create_connection(("127.0.0.1", port), 60.0) as browser:
         browser.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         while got.count(until) < times or not got.endswith(b"\n"):
             piece = browser.recv(65_536)

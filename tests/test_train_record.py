@@ -157,7 +157,9 @@ def test_words_played_into_a_real_sound_system_are_recorded_and_its_loss_keeps_t
         try:
             mic.wait_for_listener()
             mic.play(tmp_path / "demo.wav")
-            time.sleep(0.7)
+            limit = time.monotonic() + 60.0
+            while len(list(tmp_path.glob("data/lamp/*.wav"))) < 3 and time.monotonic() < limit:
+                time.sleep(0.02)
             mic.kill()
             assert child.wait(60.0) == 3
         finally:
