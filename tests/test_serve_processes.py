@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -109,3 +111,25 @@ def test_a_number_of_processes_that_makes_no_sense_is_one_sentence(
 ) -> None:
     said = refused(capsys, "--model", TINY, "--processes", count)
     assert said == f"--processes {count} is out of range; give 1 to 64"
+
+
+def test_where_the_system_lets_no_further_client_in_the_service_goes_on_and_says_so_once() -> None:
+    with serving("--model", TINY, "--processes", "2") as (server, port):
+        pids = [server.pid, *helpers(server.pid)]
+        before = [resource.prlimit(pid, resource.RLIMIT_NOFILE) for pid in pids]
+        for pid, (_, hard) in zip(pids, before, strict=True):
+            there = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (there + 2, hard))
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+        for _ in pids:
+            assert server.stderr is not None
+            line = server.stderr.readline()
+            assert "no further client can be let in (Too many open files); trying again" in line
+        for client in crowd:
+            client.close()
+        for pid, limits in zip(pids, before, strict=True):
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
+        assert asyncio.run(detections(port, np.zeros(1_600, np.float32))) == []
+        server.send_signal(signal.SIGINT)
+        _, err = server.communicate(timeout=10)
+        assert (server.returncode, err) == (0, "")

@@ -7,14 +7,25 @@ import json
 import socket
 import struct
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from wyoming.info import Describe
 
 from spotter.serving.connection import encoded
-from tests.fakes import TALK
-from tests.wyoming_parts import AsyncTcpClient, answered, chunks, detections, emptied, logged, served
+from tests.fakes import TALK, ToneScorer
+from tests.wyoming_parts import (
+    AsyncTcpClient,
+    Detect,
+    ToneModel,
+    answered,
+    chunks,
+    detections,
+    emptied,
+    logged,
+    served,
+)
 
 HEADER = b'{"type": "audio-chunk", "data": {"rate": 16000, "width": 2, "channels": 1}, "payload_length": %d}\n'
 
@@ -186,3 +197,84 @@ def test_more_clients_than_agreed_are_turned_away_with_an_answer_and_one_line(sa
         assert b'"too-many-clients"' in answer
     assert said == ["2 clients are there already; further ones are turned away, give more with --connections"]
     said.clear()
+
+
+def test_half_a_character_in_a_ping_is_answered_and_harms_nobody() -> None:
+    asked = b'{"type": "ping", "data": {"text": "x\\ud800"}}\n' + encoded(Describe().event())
+
+    async def ask() -> list[str]:
+        async with served() as (_, port), AsyncTcpClient("127.0.0.1", port) as client:
+            assert client._writer is not None
+            client._writer.write(asked)
+            return [(await answered(client)).type for _ in range(2)]
+
+    assert asyncio.run(ask()) == ["pong", "info"]
+
+
+def test_a_bug_of_ours_costs_one_client_its_connection_and_nobody_else_anything(said: list[str]) -> None:
+    class Broken(ToneModel):
+        name = "broken"
+
+        def scorer(self, hop_samples: int) -> ToneScorer:
+            raise RuntimeError("a bug")
+
+    async def both() -> bytes:
+        async with served(Broken()) as (server, port):
+            async with AsyncTcpClient("127.0.0.1", port) as other:
+                answer = await pushed(port, HEADER % 2 + b"\0\0")
+                await other.write_event(Describe().event())
+                assert (await answered(other)).type == "info"
+            await emptied(server)
+            return answer
+
+    assert asyncio.run(both()) == b""
+    (line,) = said
+    said.clear()
+    assert line.endswith("the service failed; closed")
+
+
+def test_a_client_with_a_grudge_does_not_fill_the_log(said: list[str]) -> None:
+    asked = encoded(Detect(names=["nobody"]).event()) * 500 + encoded(Describe().event())
+
+    async def ask() -> int:
+        async with served() as (_, port), AsyncTcpClient("127.0.0.1", port) as client:
+            assert client._writer is not None
+            client._writer.write(asked)
+            answers = 0
+            while (await answered(client)).type == "error":
+                answers += 1
+            return answers
+
+    assert asyncio.run(ask()) == 500
+    assert len(said) == 10
+    assert said[-1].endswith("what else is wrong with this client is not said any more")
+    said.clear()
+
+
+def test_others_have_their_turn_between_streams_that_a_client_begins_over_and_over() -> None:
+    begun: list[str] = []
+
+    class Noted(ToneModel):
+        def scorer(self, hop_samples: int) -> ToneScorer:
+            begun.append("stream")
+            return super().scorer(hop_samples)
+
+    rates = b"".join(HEADER.replace(b"16000", b"%d" % (8_000 + n)) % 2 + b"\0\0" for n in range(30))
+
+    async def both() -> None:
+        async with served(Noted()) as (_, port):
+            asyncio.get_running_loop().call_soon(note)
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(rates)
+            while begun.count("stream") < 30:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            writer.close()
+
+    def note() -> None:
+        begun.append("turn")
+        if begun.count("stream") < 30:
+            asyncio.get_running_loop().call_soon(note)
+
+    asyncio.run(both())
+    streams = [n for n, what in enumerate(begun) if what == "stream"]
+    assert all(after > before + 1 for before, after in pairwise(streams))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol, cast
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from spotter.serving.frames import FrameError, FrameReader
 from spotter.serving.session import Service, Session
@@ -18,18 +20,24 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_MOST_LINES: Final = 10
+
 
 class Owner(Protocol):
     """What a connection wants of the server."""
 
     service: Service
     limits: Limits
+    clock: Callable[[], float]
 
     def opened(self, connection: Connection) -> bool:
         """Take it in; False where there are too many."""
 
     def closed(self, connection: Connection) -> None:
         """Forget it."""
+
+    def left_out(self, seconds: float) -> None:
+        """Count audio in which nothing was decided, since there is too much to do."""
 
 
 class Connection(asyncio.Protocol):
@@ -51,6 +59,7 @@ class Connection(asyncio.Protocol):
         self._held = False  # answers wait, since the client does not read
         self._ended = False  # no more will come
         self._said = False  # a frame that was wrong; the rest is not read
+        self._lines = 0  # of the log, about this client
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -118,6 +127,14 @@ class Connection(asyncio.Protocol):
             self._say(f"{problem}; closed")
             self._leave(str(problem), "bad-frame")
             return
+        except Exception:  # noqa: BLE001
+            # A bug of ours: it costs this client its connection, and nobody else anything.
+            _log.exception("%s: the service failed; closed", self._name)
+            self.abort()
+            return
+        if self._session.skipped_s:
+            self._owner.left_out(self._session.skipped_s)
+            self._session.skipped_s = 0.0
         if self._blocked():
             return
         if more:
@@ -131,6 +148,7 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> bool:
         """Work through some frames, or a part of one; whether there is more to do."""
         left_s, frames, settled = self._limits.turn_s, self._limits.turn_frames, False
+        self._session.look(self._owner.clock(), self._reader.waiting)
         while not self._blocked():
             for answer in self._work:
                 if isinstance(answer, float):
@@ -153,6 +171,8 @@ class Connection(asyncio.Protocol):
                 self._work = self._session.settle()
                 settled = True
             else:
+                if not unread(self._transport.get_extra_info("socket")):
+                    self._session.rest()
                 return False
         return False
 
@@ -174,7 +194,12 @@ class Connection(asyncio.Protocol):
         self._loop.call_later(self._limits.linger_s, self.abort)
 
     def _say(self, sentence: str) -> None:
-        _log.warning("%s: %s", self._name, sentence)
+        """Write a line, but so few for a client that one with a grudge does not fill the disk."""
+        self._lines += 1
+        if self._lines < _MOST_LINES:
+            _log.warning("%s: %s", self._name, sentence)
+        elif self._lines == _MOST_LINES:
+            _log.warning("%s: %s; what else is wrong with this client is not said any more", self._name, sentence)
 
 
 def encoded(event: Event) -> bytes:
@@ -184,3 +209,18 @@ def encoded(event: Event) -> bytes:
     out = io.BytesIO()
     write_event(event, out)
     return out.getvalue()
+
+
+def unread(socket: Any) -> int:
+    """Return how many bytes wait in the system for being read; 0 where it does not tell."""
+    if sys.platform == "win32" or socket is None:
+        return 0
+    import fcntl
+    import termios
+
+    count = array("i", [0])
+    try:
+        fcntl.ioctl(socket.fileno(), termios.FIONREAD, count)
+    except OSError:  # it has just been closed
+        return 0
+    return count[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import multiprocessing
 import signal
 import socket
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
     from spotter.serving.server import Server
 
+_log = logging.getLogger(__name__)
+
 _PRECEDENCE_S: Final = 0.03  # of a process with fewer clients
+_REFUSED_S: Final = 1.0  # after the system has refused a client
 _NOT_READY: Final = -1
 _LOOK_S: Final = 0.05
 _READY_S: Final = 60.0
@@ -52,15 +56,23 @@ class Share:
         """Let clients in until it is cancelled."""
         self._listening.setblocking(False)  # noqa: FBT003  the method's only argument
         server.counted = self._count
+        refused = False
         while True:
             await self._knock()
             if len(server) > min(self._counts):
                 await asyncio.sleep(_PRECEDENCE_S)
             try:
                 client, _ = self._listening.accept()
-            except (BlockingIOError, ConnectionAbortedError):  # another process was first, or the client left
+                await server.take(client)
+            except (BlockingIOError, ConnectionError):  # another process was first, or the client left
                 continue
-            await server.take(client)
+            except OSError as error:  # such as one more open file; some are closed soon
+                if not refused:
+                    _log.warning("no further client can be let in (%s); trying again", error.strerror or error)
+                refused = True
+                await asyncio.sleep(_REFUSED_S)
+            else:
+                refused = False
 
     async def _knock(self) -> None:
         """Wait until somebody is at the door."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -15,6 +16,7 @@ from spotter.serving.limits import Limits
 from spotter.serving.session import Service
 
 _LOOKS_IN_IDLE_TIME: Final = 4
+_SAY_SLOW_EVERY_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,9 @@ class Server:
     def __init__(self, service: Service, limits: Limits) -> None:
         self.service, self.limits = service, limits
         self.most = 0  # clients at once, so far
+        self.skipped_s = 0.0  # of audio of clients in which nothing was decided, since there was too much to do
+        self.clock = time.monotonic
+        self._slow_until_s = float("-inf")  # said, and not again before
         self.counted: Callable[[int], None] = lambda _: None  # is told how many there are
         self._clients: set[Connection] = set()
         self._full = False  # and said so
@@ -100,6 +105,18 @@ class Server:
         self._clients.discard(client)
         self.counted(len(self._clients))
         self._full = self._full and len(self._clients) > self.limits.connections // 2
+
+    def left_out(self, seconds: float) -> None:
+        """Count audio in which nothing was decided; say so, once a minute at most."""
+        self.skipped_s += seconds
+        if self.clock() >= self._slow_until_s:
+            self._slow_until_s = self.clock() + _SAY_SLOW_EVERY_S
+            _log.warning(
+                "too slow: audio had waited for too long, and windows were left out, %.1f s so far (%d clients); "
+                "give --processes, or fewer clients",
+                self.skipped_s,
+                len(self._clients),
+            )
 
     async def _look_for_idle(self) -> None:
         loop = asyncio.get_running_loop()

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from spotter.errors import BadInputError, SpotterError
+from spotter.events import Skipped
 from spotter.pipeline import Spotter
+from spotter.serving.lateness import Lateness
 from spotter.serving.stream import PIECE_S, WIDTH, ClientStream
 
 if TYPE_CHECKING:
@@ -88,6 +90,22 @@ class Session:
         self._shape: tuple[object, ...] | None = None  # the same, as the last chunk said it
         self._announced: dict[str, Any] = {}  # what `audio-start` said
         self._heard = False  # whether anything was, since the stream began
+        self._lateness, self._came_s = Lateness(), 0.0  # of audio, in all streams
+        self._late = False  # whether windows are left out now
+        self.skipped_s = 0.0  # of audio in which nothing was decided for that, so far
+
+    def look(self, now_s: float, waiting_bytes: int) -> None:
+        """Be told of a moment of a steady clock, and how much came that is not worked through.
+
+        From then on windows are left out, or judged again.
+        """
+        if self._stream is not None:
+            waiting_s = waiting_bytes / (self._stream.frame_bytes * self._stream.rate)
+            self._late = self._lateness.look(now_s, self._came_s, waiting_s)
+
+    def rest(self) -> None:
+        """Be told that nothing waits."""
+        self._lateness.rest()
 
     def hear(self, frame: Frame, *, more: bool = False) -> Iterator[Event | float]:
         """Take a frame; yield answers, and after each piece of audio how many seconds it was: there others may go on.
@@ -111,7 +129,8 @@ class Session:
         from wyoming.ping import Pong
 
         text = frame.data.get("text")
-        yield Pong(text=text if isinstance(text, str) else None).event()
+        # JSON may hold half a character ("\\ud800"), which cannot be sent back.
+        yield Pong(text=text.encode(errors="replace").decode() if isinstance(text, str) else None).event()
 
     def _detect(self, frame: Frame) -> Iterator[Event]:
         names = frame.data.get("names") or []
@@ -160,6 +179,7 @@ class Session:
             yield self._problem(sentence, "bad-audio")
             return
         self._stream.take(frame.payload, timestamp)
+        self._came_s += len(frame.payload) / (self._stream.frame_bytes * self._stream.rate)
         yield from self._work(self._stream, self._stream.pieces(more=more))
 
     def _work(self, stream: ClientStream, pieces: Iterator[Floats]) -> Iterator[Event | float]:
@@ -167,7 +187,7 @@ class Session:
             yield from self._told(stream, stream.hear(piece))
             yield len(piece) / stream.rate
 
-    def _take_format(self, wanted: tuple[int | None, ...]) -> Iterator[Event]:
+    def _take_format(self, wanted: tuple[int | None, ...]) -> Iterator[Event | float]:
         """Begin a stream where the format is another one than before."""
         if wanted == self._format:
             return
@@ -176,6 +196,8 @@ class Session:
             self._stream = self._begin(*wanted)
         except SpotterError as problem:
             yield self._problem(str(problem), "bad-audio")
+            return
+        yield PIECE_S  # it takes as long as some audio does: others have their turn
 
     def _begin(self, rate: int | None, width: int | None, channels: int | None) -> ClientStream | None:
         if rate is None or width is None or channels is None:
@@ -188,12 +210,17 @@ class Session:
             )
         models = sorted({word.model for word in self._wanted})
         spotters = {model: self._service.spotter(model, rate, channels) for model in models}
+        for spotter in spotters.values():
+            spotter.judge.too_late = lambda _: self._late
         return ClientStream(spotters, rate, channels) if spotters else None
 
-    def _told(self, stream: ClientStream, events: Iterator[tuple[int, Detection]]) -> Iterator[Event]:
+    def _told(self, stream: ClientStream, events: Iterator[tuple[int, Detection | Skipped]]) -> Iterator[Event]:
         from wyoming.wake import Detection as Answer
 
         for model, detection in events:
+            if isinstance(detection, Skipped):
+                self.skipped_s += detection.seconds
+                continue
             word: Word = self._service.words.by_keyword[model][detection.keyword]
             if word in self._wanted:
                 self._heard = True

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from spotter.events import Detection
+from spotter.events import Detection, Skipped
 from spotter.settings import SAMPLE_RATE
 
 if TYPE_CHECKING:
@@ -82,16 +82,16 @@ class ClientStream:
         step = max(1, int(self.rate * PIECE_S))
         yield from (samples[at : at + step] for at in range(0, len(samples), step))
 
-    def hear(self, piece: Floats) -> Iterator[tuple[int, Detection]]:
-        """Work through a piece; yield what is heard, with the number of the model that heard it."""
+    def hear(self, piece: Floats) -> Iterator[tuple[int, Detection | Skipped]]:
+        """Work through a piece; yield what is heard or was left out, with the number of the model."""
         for model, spotter in self._spotters.items():
             spotter.write(piece)
-            yield from ((model, event) for event in spotter.events() if isinstance(event, Detection))
+            yield from ((model, event) for event in spotter.events() if isinstance(event, Detection | Skipped))
 
-    def finish(self) -> Iterator[tuple[int, Detection]]:
+    def finish(self) -> Iterator[tuple[int, Detection | Skipped]]:
         """Yield what is left to be heard when no more comes."""
         for model, spotter in self._spotters.items():
-            yield from ((model, event) for event in spotter.finish() if isinstance(event, Detection))
+            yield from ((model, event) for event in spotter.finish() if isinstance(event, Detection | Skipped))
 
     def timestamp(self, time_sample: int) -> int:
         """Return the client's own timestamp of the chunk in which a moment lies."""
