@@ -17,8 +17,7 @@ import pytest
 from spotter.errors import ModelError
 from spotter.scan import cluster, work
 from spotter.scan.finding import find
-from spotter.scan.jobs import KILLS
-from spotter.scan.rows import Heard, Recording, Task
+from spotter.scan.rows import KILLS, Heard, Recording, Task
 from spotter.settings import DecoderConfig
 from tests.archive import archive, lines, scan
 from tests.dask_cluster import DaskCluster

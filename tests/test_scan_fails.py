@@ -160,7 +160,7 @@ def test_ctrl_c_ends_it_at_once_and_the_same_command_goes_on(jobs: str, number: 
     command = [*COMMAND, str(folder), "--out", str(out), "--jobs", jobs]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         deadline = time.monotonic() + 30.0
-        while lines(journal) < 20:
+        while lines(journal) < 21:
             assert time.monotonic() < deadline
             time.sleep(0.005)
         os.killpg(process.pid, number)  # as a terminal does, to workers too

@@ -12,7 +12,7 @@ import pytest
 
 from spotter.scan import jobs
 from spotter.scan.finding import find
-from spotter.scan.rows import Heard, Recording
+from spotter.scan.rows import KILLS, Heard, Recording
 from tests.archive import add_broken, archive, scan
 
 pytest.importorskip("joblib")
@@ -46,7 +46,7 @@ def test_a_process_that_dies_loses_nothing_and_what_kills_each_time_is_broken(tm
     recordings = find(folder).recordings
     heard = list(jobs.heard(partial(hear, tmp_path / "log"), recordings, 2))
     assert sorted(one.recording.name for one in heard) == sorted(one.name for one in recordings), "each once"
-    assert {one.recording.name: one.problem for one in heard if one.problem} == {"deadly3.wav": jobs.KILLS}
+    assert {one.recording.name: one.problem for one in heard if one.problem} == {"deadly3.wav": KILLS}
     tried = (tmp_path / "log").read_text().split()
     assert tried.count("deadly3.wav") == 3
     assert tried.count("good0.wav") <= 2

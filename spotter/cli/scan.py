@@ -29,7 +29,7 @@ The same command goes on where it was stopped, and hears only what is new or has
 recording, and how much of it was heard, is in OUT.files.jsonl beside the table.
 
 exit codes: 0 done or Ctrl-C; 1 failed while running (what was heard is kept); 2 bad arguments or input, also when some
-recordings are broken (all others are in the table); 4 model unusable
+recordings are broken or folders closed (all others are in the table); 4 model unusable
 """
 
 HELP: Final[dict[str, Any]] = {
@@ -96,8 +96,9 @@ def run(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         tell(f"stopped: {scan.before + scan.heard} of {len(scan.found.recordings)}; the same command goes on")
     finally:
-        _say(scan, time.monotonic() - began)
-    return BadInputError.exit_code if scan.broken else 0
+        if scan.begun:
+            _say(scan, time.monotonic() - began)
+    return BadInputError.exit_code if scan.broken or scan.found.closed else 0
 
 
 def _task(options: argparse.Namespace) -> Task:
@@ -135,14 +136,16 @@ def _hearing(options: argparse.Namespace, task: Task) -> Hearing:
         from spotter.scan import cluster
 
         cluster.check(options.scheduler)
-        return partial(cluster.heard, options.scheduler, task)
+        return lambda recordings, _: cluster.heard(options.scheduler, task, recordings)
     hear = partial(work.hear, task)
     if options.jobs == 1:
-        return lambda recordings: (hear(recording) for recording in recordings)
+        from spotter.scan import here
+
+        return partial(here.heard, hear)
     from spotter.scan import jobs
 
     jobs.check()
-    return lambda recordings: jobs.heard(hear, recordings, options.jobs)
+    return lambda recordings, _: jobs.heard(hear, recordings, options.jobs)
 
 
 class _Progress:

@@ -22,8 +22,7 @@ from typing import Any, Final
 from spotter.errors import BadInputError, SpotterError
 from spotter.extras import want
 from spotter.scan import work
-from spotter.scan.jobs import KILLS
-from spotter.scan.rows import Heard, Recording, Task
+from spotter.scan.rows import KILLS, Heard, Recording, Task
 
 _log = logging.getLogger(__name__)
 

@@ -10,11 +10,10 @@ from contextlib import closing
 from typing import Any, Final
 
 from spotter.extras import want
-from spotter.scan.rows import Heard, Recording
+from spotter.scan.rows import KILLS, Heard, Recording
 
 _log = logging.getLogger(__name__)
 
-KILLS: Final = "it ends the process that hears it, each time"
 _ATTEMPTS: Final = 2  # alone, after the process has died that had it among others
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from spotter.settings import DecoderConfig
+
+KILLS: Final = "it ends the process that hears it, each time"
 
 
 @dataclass(frozen=True, slots=True)

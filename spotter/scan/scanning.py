@@ -14,7 +14,7 @@ from spotter.scan.journal import Journal
 from spotter.scan.rows import Heard, Recording, Task
 from spotter.settings import as_dict
 
-Hearing: TypeAlias = Callable[[Sequence[Recording]], Generator[Heard, None, None]]
+Hearing: TypeAlias = Callable[[Sequence[Recording], Journal], Generator[Heard, None, None]]
 
 
 @dataclass(slots=True)
@@ -25,6 +25,8 @@ class Scan:
     ----------
     found : Found
         What lies in the folder.
+    begun : bool
+        Whether the journal was what it should be.
     before : int
         Recordings that an earlier scan has heard.
     heard : int
@@ -42,6 +44,7 @@ class Scan:
     task: Task
     anew: bool = False
     found: Found = field(init=False)
+    begun: bool = False
     before: int = 0
     heard: int = 0
     seconds: float = 0.0
@@ -61,12 +64,13 @@ class Scan:
     def run(self, hearing: Hearing, progress: Callable[[Scan], object] = lambda _: None) -> None:
         """Hear what was not heard before, and write the table; also of what there is when it is ended or fails."""
         with Journal(self.journal, self._about(), anew=self.anew) as journal:
+            self.begun = True
             waiting = [recording for recording in self.found.recordings if not journal.has(recording)]
             self.before = len(self.found.recordings) - len(waiting)
             self.detections = sum(len(one.rows) for one in journal.heard.values())
             progress(self)
             try:
-                with closing(hearing(waiting)) as results:
+                with closing(hearing(waiting, journal)) as results:
                     for heard in results:
                         before = journal.heard.get(heard.recording.name)
                         self.detections -= len(before.rows) if before else 0

@@ -12,6 +12,7 @@ from spotter.errors import BadInputError, SpotterError
 from spotter.extras import want
 from spotter.scan.rows import Heard
 
+_FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")  # spreadsheets take for a formula what begins with one of them
 COLUMNS: Final = ("file", "keyword", "score", "time", "start", "end")
 
 
@@ -69,16 +70,21 @@ def _rows(heard: Sequence[Heard]) -> Iterator[tuple[str, str, float, float, floa
             yield name, row.keyword, row.score, row.time, row.start, row.end
 
 
-def _printable(name: str) -> str:
-    r"""Return a name that any text file takes; bytes that are no UTF-8 as \udcNN."""
-    return name.encode("utf-8", "backslashreplace").decode()
+def _printable(text: str) -> str:
+    r"""Return a text that any file takes; bytes of a name that are no UTF-8 as \udcNN."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _no_formula(name: str) -> str:
+    """Return the same file's name in such a form that no spreadsheet computes it: `=1+1.wav` becomes `./=1+1.wav`."""
+    return f"./{name}" if name.startswith(_FORMULAS) else name
 
 
 def _csv(path: Path, heard: Sequence[Heard]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(_rows(heard))
+        writer.writerows((_no_formula(name), *rest) for name, *rest in _rows(heard))
 
 
 def _sqlite(path: Path, heard: Sequence[Heard]) -> None:
@@ -97,7 +103,10 @@ def _sqlite(path: Path, heard: Sequence[Heard]) -> None:
                 base.executemany("INSERT INTO detections VALUES (?, ?, ?, ?, ?, ?)", _rows(heard))
                 base.executemany(
                     "INSERT INTO files VALUES (?, ?, ?, ?)",
-                    ((_printable(h.recording.name), round(h.seconds, 3), h.problem, h.note) for h in heard),
+                    (
+                        (_printable(h.recording.name), round(h.seconds, 3), _printable(h.problem), _printable(h.note))
+                        for h in heard
+                    ),
                 )
                 base.execute("CREATE INDEX detections_file ON detections (file)")
         finally:
