@@ -83,6 +83,11 @@ def test_an_address_names_host_port_user_and_tls(address: str, host: str, port: 
         ("mqtt://host/path", "is no address"),
         ("mqtt://anna:secret@host", "can be read by other users"),
         ("http://anna:secret@host", "is no address"),
+        ("anna:secret@host", "can be read by other users"),
+        ("mqtt://anna:se/secret@host", "is no address"),
+        ("mqtt://anna:secret@secret@host", "can be read by other users"),
+        ("mqtt://anna:x:secret@host", "can be read by other users"),
+        ("anna:/secret@host", "is no address"),
     ],
 )
 def test_an_address_that_cannot_be_is_refused_and_a_password_in_it_is_not_repeated(address: str, hint: str) -> None:
@@ -95,6 +100,8 @@ def test_a_password_comes_from_a_file_or_the_environment_and_is_never_shown(tmp_
     file = tmp_path / "password"
     file.write_text("in the file\n")
     assert password(file, {PASSWORD_VARIABLE: "in the environment"}) == "in the file"
+    file.write_bytes(b"\xef\xbb\xbfin the first line\r\nand nothing else\r\n")
+    assert password(file, {}) == "in the first line"
     assert password(None, {PASSWORD_VARIABLE: "in the environment"}) == "in the environment"
     assert password(None, {}) == ""
     secret = tmp_path.name + "secret"
@@ -109,7 +116,7 @@ def test_a_password_file_that_cannot_be_used_is_said(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="No such file"):
         password(tmp_path / "none", {})
     (tmp_path / "empty").write_text("\n")
-    with pytest.raises(BadInputError, match="is empty"):
+    with pytest.raises(BadInputError, match="empty first line"):
         password(tmp_path / "empty", {})
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(BadInputError, match="no text"):

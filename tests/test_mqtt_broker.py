@@ -193,6 +193,25 @@ def test_a_broker_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureFi
     until(lambda: not sender._thread.is_alive())
 
 
+def test_a_broker_that_drops_us_over_and_over_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("spotter.mqtt.publisher._LAST_RETRY_S", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        sender = publisher(f"127.0.0.1:{server.getsockname()[1]}")
+        for _ in range(5):
+            client, _ = server.accept()
+            with client:
+                client.recv(1_000)
+                client.sendall(b"\x20\x02\x00\x00")  # "you are let in"
+                client.recv(1_000)
+        sender.end(2.0)
+    until(lambda: not sender._thread.is_alive())
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 1, said
+    assert said[0].endswith("cannot be reached (the connection was lost); trying again")
+
+
 def test_a_broker_that_stops_taking_anything_is_left_in_time(broker: Mosquitto, observer: Observer) -> None:
     sender = publisher(broker.address)
     until(lambda: observer.on(TOPICS.status) == [b"online"])

@@ -77,16 +77,16 @@ def broker(address: str, *, password: str = "", ca_file: Path | None = None) -> 
 
 
 def password(file: Path | None, environment: Mapping[str, str]) -> str:
-    """Return the password that a file holds, without the line's end, or else the environment; empty where none does."""
+    """Return the password in a file's first line, or else in the environment; empty where there is none."""
     if file is None:
         return environment.get(PASSWORD_VARIABLE, "")
     try:
-        text = file.read_text("utf-8").rstrip("\r\n")
+        text = file.read_text("utf-8-sig").partition("\n")[0].rstrip("\r")  # Windows' editors begin a file with a mark
     except (OSError, ValueError) as error:
         reason = (error.strerror if isinstance(error, OSError) else None) or "no text"
         raise BadInputError(f"the password file {file} cannot be read ({reason}); check its path and rights") from None
     if not text:
-        raise BadInputError(f"the password file {file} is empty; write the password into its first line")
+        raise BadInputError(f"the password file {file} has an empty first line; write the password into its first line")
     return text
 
 
@@ -118,4 +118,5 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def _without_password(address: str) -> str:
-    return re.sub(r"(//[^/@]*?:)[^/@]*@", r"\1…@", address)
+    """Leave out whatever stands between the user and the last @, since a password may hold any of @, / and :."""
+    return re.sub(r"^([^:/@]*://)?([^:@]*):.*@", r"\1\2:…@", address, flags=re.DOTALL)

@@ -127,7 +127,6 @@ class Publisher:
     def _attend(self, connection: Connection) -> None:
         connection.follow()
         self._say_all(connection)
-        self._say_back()
         while not self._over:
             while len(self._underway) < _MOST_UNDERWAY and (message := self.backlog.take(time.monotonic())):
                 self._underway[connection.say(self._topics.event, message.payload)] = message
@@ -137,6 +136,7 @@ class Publisher:
             if signal is None:
                 continue
             if signal.kind == "taken":
+                self._say_back()  # no sooner: some let us in only to drop us
                 self.sent += self._underway.pop(signal.number, None) is not None
             elif signal.kind == "born":
                 self._say_all(connection)
