@@ -6,6 +6,7 @@ import io
 import json
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -104,7 +105,8 @@ def write_over(path: Path, data: bytes) -> None:
 @contextmanager
 def _written(path: Path, data: bytes) -> Iterator[Path]:
     """Have data on the disk beside where it is to be, under another name, which is gone in the end."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Another thread of this process may write the same file just now.
+    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         with part.open("wb") as out:
             out.write(data)

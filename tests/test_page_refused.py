@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import logging
 import socket
@@ -20,6 +21,7 @@ from tests.page_parts import (
     heard_server,  # noqa: F401  a fixture
     listener_of,
     served,
+    until,
 )
 
 NONE_OF_OURS = [
@@ -164,3 +166,29 @@ def test_garbage_is_cut_off_without_a_word(server: Server, garbage: bytes, caplo
             pass
     assert caplog.text == ""
     assert get(server, "/")[0] == 200
+
+
+def test_who_opens_hundreds_of_connections_is_cut_off_and_viewers_stay(server: Server) -> None:
+    with Viewer(server) as viewer:
+        viewer.wait_for("greeting")
+        crowd = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(300)]
+        cut = 0
+        for one in crowd[150:]:
+            one.settimeout(2.0)  # those that say nothing are waited for longer
+            with contextlib.suppress(TimeoutError):
+                try:
+                    cut += one.recv(1) == b""
+                except ConnectionResetError:
+                    cut += 1
+        assert cut == 150
+        assert fired(viewer.try_out(1, yes=0.99, no=0.99)) == []
+        for one in crowd:
+            one.close()
+    until(lambda: get_or_none(server) == 200)
+
+
+def get_or_none(server: Server) -> int:
+    try:
+        return get(server, "/")[0]
+    except OSError:
+        return 0

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import errno
 import json
+import logging
 import os
+import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from spotter.errors import BadInputError
 from spotter.page.server import Server
@@ -25,6 +28,8 @@ from tests.page_parts import (
     until,
     until_judged,
 )
+
+SETTINGS = {"thresholds": {"yes": 0.5, "no": 0.5}, "smooth_ms": 100, "margin": 0.1}
 
 
 def test_a_viewer_sees_what_was_heard(server: Server) -> None:
@@ -93,8 +98,7 @@ def test_a_viewer_that_asks_and_never_reads_costs_little_and_delays_nobody(tmp_p
 
 
 def ask(viewer: Viewer, number: int) -> None:
-    thresholds = {"yes": 0.5, "no": 0.5}
-    viewer.send({"type": "try", "number": number, "thresholds": thresholds, "smooth_ms": 100, "margin": 0.1})
+    viewer.send({"type": "try", "number": number, **SETTINGS})
 
 
 def memory_mb() -> float:
@@ -149,3 +153,48 @@ def test_a_message_is_packed_so_that_json_reads_its_header(server: Server) -> No
     with Viewer(server) as viewer:
         rows = viewer.wait_for("rows")
         json.dumps({key: value for key, value in rows.items() if not isinstance(value, np.ndarray)}, allow_nan=False)
+
+
+def test_what_fails_while_sending_ends_that_connection_and_is_said_once(
+    server: Server, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: Any) -> Any:
+        raise RuntimeError("a bug")
+
+    with Viewer(server) as before:
+        before.wait_for("greeting")
+        monkeypatch.setattr(type(server.shown), "status", fail)
+        for _ in range(3):
+            viewer = Viewer(server)
+            with pytest.raises(ConnectionClosed) as closed:
+                viewer.wait_for("never")
+            assert closed.value.rcvd is not None
+            assert closed.value.rcvd.code == 1011
+            viewer.close()
+    until(lambda: server.viewers == 0)
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said == ["a viewer of the page was left; listening goes on"]
+
+
+def test_viewers_that_save_at_once_do_not_meet_in_one_file(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    at_once: list[int] = []
+    saving = threading.Semaphore(1)
+
+    def save(*_: Any, **__: Any) -> Path:
+        alone = saving.acquire(blocking=False)
+        time.sleep(0.01)
+        if alone:
+            saving.release()
+        at_once.append(0 if alone else 1)
+        return tmp_path
+
+    monkeypatch.setattr("spotter.page.shown.save_own", save)
+    with Viewer(server) as one, Viewer(server) as other:
+        for number in range(1, 6):
+            for viewer in (one, other):
+                viewer.send({"type": "save", "number": number, **SETTINGS})
+        until(lambda: len(at_once) == 10)
+    assert at_once == [0] * 10

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -187,3 +188,23 @@ def test_listen_uses_them_and_says_so(
     put(file, "{")
     assert main(["--input", str(tmp_path / "talk.wav")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_threads_that_save_at_once_leave_a_whole_file(file: Path) -> None:
+    problems: list[Exception] = []
+
+    def save(name: str) -> None:
+        try:
+            for number in range(50):
+                save_own(name, DecoderConfig(), {"yes": number / 100}, smooth_ms=100, margin=0.1)
+        except BadInputError as problem:
+            problems.append(problem)
+
+    threads = [threading.Thread(target=save, args=(name,)) for name in "abc"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert problems == []
+    assert set(json.loads(file.read_text())["models"]) <= set("abc")
+    assert [path.name for path in file.parent.iterdir()] == [file.name]

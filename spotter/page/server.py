@@ -34,6 +34,7 @@ _quiet.setLevel(logging.CRITICAL + 1)
 SOCKET: Final = "/live"
 _MOST_VIEWERS: Final = 16
 _MOST_STRANGERS: Final = 64  # who have not sent the token yet, or never will
+_MOST_CONNECTIONS: Final = 128  # with those that fetch a file, or say nothing
 _HANDSHAKE_S: Final = 5.0
 _ALIVE_S: Final = 20.0  # between two signs of life, and for each answer
 _CLOSE_S: Final = 0.5
@@ -58,7 +59,8 @@ class Server:
         self.shown, self._host = shown, host
         self._files = read_files()
         self._viewers = self._strangers = 0
-        self._foreign_said = False
+        self._connections = 0  # of any kind
+        self._foreign_said = self._failure_said = False
         self._ready = threading.Event()
         self._failed: OSError | ValueError | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -106,6 +108,7 @@ class Server:
             self._handle,
             self._host,
             self.port,
+            create_connection=self._counting(),
             process_request=self._request,
             compression=None,  # costs more than loopback
             max_size=MOST_BYTES,
@@ -122,6 +125,28 @@ class Server:
             self._ready.set()
             await self._stopping.wait()
 
+    def _counting(self) -> type[ServerConnection]:
+        """Return the kind of connection that is dropped at once where there are too many.
+
+        Each is an open file, and so is the microphone: whoever opens hundreds must not keep it from being opened again.
+        """
+        from websockets.asyncio.server import ServerConnection
+
+        page = self
+
+        class Counted(ServerConnection):
+            def connection_made(self, transport: asyncio.BaseTransport) -> None:
+                super().connection_made(transport)
+                page._connections += 1
+                if page._connections > _MOST_CONNECTIONS:
+                    self.transport.abort()
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                page._connections -= 1
+                super().connection_lost(exc)
+
+        return Counted
+
     async def _handle(self, connection: ServerConnection) -> None:
         from websockets.exceptions import ConnectionClosed
 
@@ -133,8 +158,13 @@ class Server:
                 if known:
                     with self._counted("_viewers"):
                         await viewer.run()
-        except Exception:  # noqa: BLE001  whatever it is, it is that viewer's
-            _log.exception("a viewer of the page was left; listening goes on")
+        except Exception:  # noqa: BLE001  whatever it is, it is that viewer's, whose browser tries again
+            _log.log(
+                logging.INFO if self._failure_said else logging.ERROR,
+                "a viewer of the page was left; listening goes on",
+                exc_info=True,
+            )
+            self._failure_said = True
 
     @contextlib.contextmanager
     def _counted(self, name: Literal["_viewers", "_strangers"]) -> Iterator[None]:

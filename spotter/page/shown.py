@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 from collections import OrderedDict, deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +52,7 @@ class Shown:
         self.notices: deque[dict[str, Any]] = deque(maxlen=_MOST_NOTICES)
         self.noticed = 0  # so many in all
         self.marked: OrderedDict[tuple[str, int], bool] = OrderedDict()
+        self._writing = threading.Lock()  # files are read and written again, and viewers may ask at once
         listener.tap, listener.sound = self.kept.judged, self.kept.sound
 
     @property
@@ -115,19 +117,21 @@ class Shown:
 
     def save(self, wanted: Try) -> dict[str, Any]:
         """Write settings into the user's file; return what to tell all viewers, or raise `BadInputError`."""
-        path = save_own(
-            self.model.name,
-            self.model.decoder,
-            wanted.thresholds,
-            smooth_ms=wanted.smooth_ms,
-            margin=wanted.margin,
-        )
+        with self._writing:
+            path = save_own(
+                self.model.name,
+                self.model.decoder,
+                wanted.thresholds,
+                smooth_ms=wanted.smooth_ms,
+                margin=wanted.margin,
+            )
         return {"type": "saved", "path": str(path)}
 
     def mark(self, mark: Mark, score: float, threshold: float) -> dict[str, Any]:
         """Write a mark; return what to tell all viewers, or raise `BadInputError`."""
         key = mark.keyword, mark.time_sample
-        path = self.marks.mark(*key, score, threshold, right=mark.right)
+        with self._writing:
+            path = self.marks.mark(*key, score, threshold, right=mark.right)
         self.marked[key] = mark.right
         while len(self.marked) > _MOST_MARKS:
             self.marked.popitem(last=False)

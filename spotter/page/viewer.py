@@ -40,7 +40,7 @@ _GO_ON_COLUMNS: Final = 100  # so many before the end, after some were lost
 _FAR_BEHIND_S: Final = 10.0
 _AT_ONCE_ROWS: Final = 500  # some milliseconds of work, then other viewers have their turn
 _MOST_TOLD: Final = 5_000
-_MALFORMED, _NO_TOKEN = 1008, 4401  # codes of closing
+_MALFORMED, _FAILED, _NO_TOKEN = 1008, 1011, 4401  # codes of closing
 
 
 class Viewer:
@@ -54,6 +54,7 @@ class Viewer:
         self._event = self._notice = self._column = 0
         self._caught_up = False  # has had all columns once
         self._finished = False
+        self._failure: Exception | None = None  # of ours, while sending
         self._status: dict[str, Any] = {}
         self._status_at = 0.0
         self._told: OrderedDict[tuple[str, int], tuple[float, float]] = OrderedDict()  # score and threshold
@@ -70,7 +71,7 @@ class Viewer:
 
     async def run(self) -> None:
         """Serve until it goes."""
-        sending = asyncio.ensure_future(self._send_all())
+        sending = asyncio.ensure_future(self._keep_sending())
         try:
             async for message in self._connection:
                 await self._answer(read(message, self._shown.model.keywords))
@@ -80,6 +81,8 @@ class Viewer:
         finally:
             sending.cancel()
             await asyncio.gather(sending, return_exceptions=True)
+            if self._failure is not None:
+                raise self._failure
 
     async def _answer(self, message: Try | Save | Play | Mark) -> None:
         shown = self._shown
@@ -101,6 +104,18 @@ class Viewer:
         except BadInputError as error:
             await self._send({"type": "error", "message": str(error)})
         self._wake.set()
+
+    async def _keep_sending(self) -> None:
+        """Send until it goes; what fails otherwise ends the connection, or it would show nothing new for ever."""
+        from websockets.exceptions import ConnectionClosed
+
+        try:
+            await self._send_all()
+        except ConnectionClosed:
+            raise
+        except Exception as error:  # noqa: BLE001  raised where the connection is served
+            self._failure = error
+            await self._connection.close(_FAILED, "the page failed")
 
     async def _send_all(self) -> None:
         self._notice = self._shown.noticed
