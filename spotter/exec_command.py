@@ -158,7 +158,16 @@ class Commands:
         thread = threading.Thread(target=self._watch, args=(process,), name="spotter-exec", daemon=True)
         with self._lock:
             self._running[process] = thread
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has no further thread for us
+            _log.warning("the command %s cannot be watched (%s) and is killed", shlex.join(words), error)
+            _kill(process)
+            process.wait()
+            with self._lock:
+                self.counts.failed += 1
+                del self._running[process]
+            self._places.release()
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         code, timed_out = 0, False

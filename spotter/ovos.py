@@ -65,7 +65,7 @@ class SpotterHotWord(HotWordEngine):
     def __init__(self, key_phrase: str = "", config: dict[str, Any] | None = None, lang: str = "", **_: object) -> None:
         # The template's own constructor takes other arguments in each version, and reads a configuration.
         self.key_phrase, self.config, self.lang = str(key_phrase).lower(), config or {}, lang
-        model = Model.open(self.config.get("model", "commands"))
+        model = _model(self.config.get("model"))
         self.keyword = _keyword(model, self.config.get("keyword"), self.key_phrase)
         decoder = with_threshold(model.decoder, self.config.get("threshold"), model.keywords)
         self._spotter = Spotter(model, decoder=decoder)
@@ -99,6 +99,12 @@ class SpotterHotWord(HotWordEngine):
     def shutdown(self) -> None:
         """Do as `stop`."""
         self.stop()
+
+
+def _model(wanted: object) -> Model:
+    if wanted is not None and not isinstance(wanted, str):
+        raise BadInputError(f'"model" is {wanted!r}; give a model\'s name or folder, or leave it out')
+    return Model.open(wanted or "commands")
 
 
 def _keyword(model: Model, wanted: object, key_phrase: str) -> str:

@@ -66,6 +66,7 @@ class Streams:
         self._network = Together(model)
         self._hop_ms, self._decoder, self._ring_seconds = hop_ms, decoder, ring_seconds
         self._open: dict[int, Spotter] = {}  # by identity
+        self._left: int | None = None  # which of them a loop was left in
 
     def __len__(self) -> int:
         """Return how many are open."""
@@ -100,11 +101,16 @@ class Streams:
         return stream
 
     def events(self) -> Iterator[tuple[Spotter, Event]]:
-        """Give each stream in which audio waits one turn; yield what was heard, and in which."""
+        """Give each stream in which audio waits one turn; yield what was heard, and in which.
+
+        A loop that is left early finds the rest at its next call.
+        """
         for key, stream in tuple(self._open.items()):
-            if key in self._open and stream.ring.waiting:  # it may have been closed meanwhile
+            if key in self._open and (stream.ring.waiting or key == self._left):  # it may have been closed meanwhile
+                self._left = key
                 for event in stream.events():
                     yield stream, event
+                self._left = None
 
     def close(self, stream: Spotter) -> list[Event]:
         """End a stream; return what is left to be heard in it."""

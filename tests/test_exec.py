@@ -8,6 +8,7 @@ import os
 import shlex
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,6 +137,23 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text("ascii").split()[2] == "Z"
     except OSError:
         return True
+
+
+def test_a_command_that_nobody_can_watch_is_killed_and_gives_its_place_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    commands = Commands(script("import time; time.sleep(60)"), places=1)
+
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "spotter"):
+        patch.setattr(threading.Thread, "start", none_left)
+        assert commands.start(heard())
+        assert commands.start(heard())
+    assert caplog.text.count("cannot be watched (can't start new thread) and is killed") == 2
+    commands.end(0.0)
+    assert str(commands.counts) == "commands run: 2, failed: 2, timed out: 0, dropped: 0"
 
 
 def test_a_failing_command_is_reported_and_others_go_on(caplog: pytest.LogCaptureFixture) -> None:

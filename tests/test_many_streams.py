@@ -97,6 +97,19 @@ def test_a_stream_that_falls_behind_loses_audio_of_its_own_only(model: Model, de
     assert (gap.samples, gap.reason) == (8_000, "overflow")
 
 
+def test_a_loop_that_is_left_finds_the_rest_at_its_next_call(model: Model, demo: Floats) -> None:
+    whole, left = Streams(model, ring_seconds=30.0), Streams(model, ring_seconds=30.0)
+    for streams in (whole, left):
+        for _ in range(2):
+            streams.open(padded=True).write(demo)
+    wanted = [event for _, event in whole.events()]
+    assert len(wanted) > 10
+    found = []
+    while (one := next(left.events(), None)) is not None:
+        found.append(one[1])
+    assert found == wanted
+
+
 def test_a_stream_may_be_closed_while_events_are_taken(model: Model, demo: Floats) -> None:
     streams = Streams(model, ring_seconds=3.0)
     opened = [streams.open(padded=True) for _ in range(3)]

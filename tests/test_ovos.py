@@ -98,6 +98,7 @@ def test_reset_forgets_what_was_heard_and_half_a_word() -> None:
 def test_the_keyword_may_have_another_name_than_the_hotword() -> None:
     assert spotter.ovos.SpotterHotWord("hey computer", {"keyword": "go"}).keyword == "go"
     assert spotter.ovos.SpotterHotWord("Stop").keyword == "stop"
+    assert spotter.ovos.SpotterHotWord("stop", {"model": None, "keyword": None, "threshold": None}).keyword == "stop"
 
 
 def test_a_threshold_is_used() -> None:
@@ -112,6 +113,7 @@ def test_a_threshold_is_used() -> None:
         ("hey robot", {}, "commands has no keyword 'hey robot'; add \"keyword\" to its settings: down, go, left"),
         ("x", {"keyword": "hey"}, "commands has no keyword 'hey'; give one of down, go, left"),
         ("yes", {"threshold": 7}, "threshold 7 is out of range"),
+        ("yes", {"model": 5}, '"model" is 5; give a model\'s name or folder, or leave it out'),
     ],
 )
 def test_what_is_wrong_in_the_settings_is_one_sentence(phrase: str, config: dict[str, Any], sentence: str) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from spotter.cli.listen import DEMO
@@ -146,6 +147,17 @@ def test_an_event_is_played_and_marked_by_mouse_and_by_keyboard(browser: Browser
         wait_for(page, "document.querySelector('#events .play[aria-pressed=true]')")
     found = {one.keyword: one.mark for one in clips(demo.shown.marks.folder)}
     assert found == {"yes": "right", "no": "wrong"}
+
+
+def test_an_event_whose_audio_is_gone_says_so_and_is_not_shown_as_playing(
+    browser: Browser, demo: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demo.shown.kept, "audio", lambda *_: np.zeros(0, np.int16))
+    with opened(browser, demo.url) as page:
+        wait_for(page, "document.querySelectorAll('#events li').length >= 10")
+        page.locator("#events li").last.click()
+        wait_for(page, "document.querySelector('#banner-text').textContent.includes('not kept any more')")
+        assert page.locator("#events .play[aria-pressed=true]").count() == 0
 
 
 def test_everything_is_reached_by_the_keyboard_and_has_a_name(browser: Browser, demo: Server) -> None:

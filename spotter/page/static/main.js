@@ -53,8 +53,8 @@ function take(message) {
   else if (message.type === "events") happened(message.events);
   else if (message.type === "status") showStatus(message);
   else if (message.type === "audio") {
-    sound.play(message.samples);
-    list.play(asked);
+    if (sound.play(message.samples)) list.play(asked);
+    else if (!message.samples.length) banner("The audio of this event is not kept any more.");
   } else if (message.type === "marked") {
     store.marks.set(key(message.keyword, message.time), message.right);
     refresh();

@@ -15,9 +15,10 @@ export class Sound {
     if (this.context.state === "suspended") this.context.resume();
   }
 
+  // Play, and say whether there was anything to be played.
   play(samples) {
     this.stop();
-    if (!this.context || !samples.length) return;
+    if (!this.context || !samples.length) return false;
     const buffer = this.context.createBuffer(1, samples.length, RATE);
     const channel = buffer.getChannelData(0);
     for (let n = 0; n < samples.length; n++) channel[n] = samples[n] / 32768;
@@ -29,6 +30,7 @@ export class Sound {
     };
     source.start();
     this.source = source;
+    return true;
   }
 
   stop() {
