@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,7 @@ class EventQueue:
         self._events: SimpleQueue[Event | None] = SimpleQueue()
         self._loops = 0  # that fetch events now
         self._bells: tuple[Callable[[], None], ...] = ()
+        self._lock = threading.Lock()  # loops of several threads may begin and end at once
         self._patience_s = _LOOP_COMES_S if can_wait else 0.0
         self._drops_said = False
 
@@ -65,14 +67,16 @@ class EventQueue:
     @contextmanager
     def fetching(self, bell: Callable[[], None] | None = None) -> Iterator[None]:
         """Count as a loop that fetches events meanwhile; `bell` is called, from other threads, when there is one."""
-        self._loops += 1
-        if bell is not None:
-            self._bells += (bell,)
+        with self._lock:
+            self._loops += 1
+            if bell is not None:
+                self._bells += (bell,)
         try:
             yield
         finally:
-            self._loops -= 1
-            self._bells = tuple(other for other in self._bells if other is not bell)
+            with self._lock:
+                self._loops -= 1
+                self._bells = tuple(other for other in self._bells if other is not bell)
 
     def fetch(self, wait_s: float) -> Event | None:
         """Return the next event, None at the end; `Empty` where there is none within so many seconds."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -13,6 +14,7 @@ from queue import SimpleQueue
 import pytest
 
 from spotter.errors import MicrophoneError
+from spotter.event_queue import EventQueue
 from spotter.events import Detection
 from spotter.listener import Listener
 from spotter.sources import Sink
@@ -238,6 +240,33 @@ def test_loops_of_one_listener_share_its_detections_and_all_end() -> None:
         assert not thread.is_alive()
     assert sorted(found) == ["no", "yes", "yes"]
     listener.stop()
+
+
+def test_loops_that_begin_and_end_at_once_do_not_lose_each_others_bells() -> None:
+    queue = EventQueue(can_wait=True, stopping=lambda: False)
+    lost: list[int] = []
+
+    def begin_and_end() -> None:
+        def bell() -> None:
+            pass
+
+        for number in range(15_000):
+            with queue.fetching(bell):
+                if bell not in queue._bells:  # it would never hear of an event
+                    lost.append(number)
+
+    often = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=begin_and_end) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(often)
+    assert lost == []
+    assert queue._bells == ()
 
 
 def test_a_time_limit_around_the_loop_leaves_a_listener_running_that_was_started_outside() -> None:
