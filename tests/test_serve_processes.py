@@ -105,6 +105,22 @@ def test_ctrl_c_in_a_terminal_which_reaches_all_of_them_ends_in_silence() -> Non
         assert server.wait(10) == 0
 
 
+def test_ctrl_c_while_processes_are_still_getting_ready_ends_it_within_two_seconds() -> None:
+    command = [sys.executable, "-m", "spotter.serve", "--uri", "tcp://127.0.0.1:0", "--processes", "24"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        ends = time.monotonic() + 30.0
+        while not helpers(server.pid):
+            assert time.monotonic() < ends
+            time.sleep(0.01)
+        others = helpers(server.pid)
+        server.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        _, err = server.communicate(timeout=60)
+        assert time.monotonic() - began < 2.0
+        assert (server.returncode, err) == (0, "")
+    assert gone(others)
+
+
 @pytest.mark.parametrize("count", ["0", "65", "-1"])
 def test_a_number_of_processes_that_makes_no_sense_is_one_sentence(
     count: str, capsys: pytest.CaptureFixture[str]

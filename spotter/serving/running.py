@@ -60,7 +60,9 @@ async def _serve(
         if others is None:
             where = await server.start(address)
         else:
-            await others.begin()
+            await _first(told.wait(), others.begin())
+            if told.is_set():
+                return
             where = others.where
         if announcement is not None:
             await announcement.begin(where.port)
