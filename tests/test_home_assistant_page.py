@@ -66,10 +66,10 @@ def test_the_defaults_and_limits_that_the_page_names_are_the_codes_own() -> None
     from spotter.serving.limits import Limits
 
     limits = Limits()
-    assert (limits.line_bytes, limits.data_bytes, limits.payload_bytes) == (16 << 10, 64 << 10, 1 << 20)
+    assert (limits.line_bytes, limits.data_bytes, limits.payload_bytes) == (16 << 10, 64 << 10, 256 << 10)
     parser = Strict(prog="serve")
     serve.add_arguments(parser)
     options = parser.parse_args([])
     assert (options.uri, options.idle, options.connections) == ("tcp://127.0.0.1:10400", 300.0, 512)
-    assert "header of more than 16 KiB, data of more than 64 KiB or a payload of more than 1 MiB" in TEXT
+    assert "header of more than 16 KiB, data of more than 64 KiB or a payload of more than 256 KiB" in TEXT
     assert "300 s (`--idle`). At most 512 are let in (`--connections`)" in TEXT

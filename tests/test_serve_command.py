@@ -99,7 +99,7 @@ def test_an_oversized_payload_raises_no_memory_and_is_one_line() -> None:
                 for _ in range(100):
                     connection.sendall(bytes(1_000_000))
         with socket.create_connection(("127.0.0.1", port)) as connection:  # as much as is taken, and not all of it
-            connection.sendall(b'{"type": "x", "payload_length": 1048576}\n' + bytes(1_000_000))
+            connection.sendall(b'{"type": "x", "payload_length": 262144}\n' + bytes(250_000))
             connection.settimeout(0.2)
             with contextlib.suppress(TimeoutError):
                 connection.recv(1)
@@ -107,8 +107,27 @@ def test_an_oversized_payload_raises_no_memory_and_is_one_line() -> None:
         server.send_signal(signal.SIGTERM)
         _, err = server.communicate(timeout=10)
     assert re.fullmatch(
-        r"spotter: 127\.0\.0\.1:\d+: payload_length is 400000000; send 1048576 bytes at most; closed\n", err
+        r"spotter: 127\.0\.0\.1:\d+: payload_length is 400000000; send 262144 bytes at most; closed\n", err
     )
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc tells a process's memory")
+def test_clients_with_many_channels_at_a_high_rate_take_little_more_memory_than_others() -> None:
+    header = b'{"type": "audio-chunk", "data": {"rate": 192000, "width": 2, "channels": 8}, "payload_length": 261120}\n'
+    with serving("--model", TINY) as (server, port):
+        before = resident_mb(server.pid)
+        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+        for client in crowd:
+            for _ in range(16):  # more than a second of audio
+                client.sendall(header + bytes(261_120))
+            client.sendall(b'{"type": "ping"}\n' + header + bytes(261_119))  # of which the end never comes
+        for client in crowd:
+            assert client.recv(1)  # it is at the ping
+        assert (resident_mb(server.pid) - before) / len(crowd) < 3.0
+        for client in crowd:
+            client.close()
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=10)
 
 
 def test_a_name_that_nobody_has_is_one_line_on_stderr() -> None:

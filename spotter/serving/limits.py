@@ -11,7 +11,7 @@ class Limits:
 
     line_bytes: int = 16_384  # of the header
     data_bytes: int = 65_536
-    payload_bytes: int = 1_048_576  # 32 s at 16 kHz; clients send 10 to 100 ms
+    payload_bytes: int = 262_144  # 8 s at 16 kHz; clients send 10 to 100 ms
     unread_bytes: int = 65_536  # of answers that wait for a client; then nothing more is read from it
     idle_s: float = 300.0  # without a whole frame; a satellite is silent while it streams a command elsewhere
     connections: int = 512

@@ -9,7 +9,7 @@ from spotter.errors import BadInputError, SpotterError
 from spotter.events import Skipped
 from spotter.pipeline import Spotter
 from spotter.serving.lateness import Lateness
-from spotter.serving.stream import PIECE_S, WIDTH, ClientStream
+from spotter.serving.stream import PIECE_S, WIDTH, ClientStream, piece_frames
 
 if TYPE_CHECKING:
     from typing_extensions import TypeIs
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from spotter.serving.words import Word, Words
     from spotter.settings import DecoderConfig
 
-_MOST_SAMPLES: Final = 1_536_000  # a second, all channels together: what comes is kept for half a second
+_MOST_SAMPLES: Final = 1_536_000  # a second, all channels together
 
 
 class Service:
@@ -60,7 +60,7 @@ class Service:
             hop_ms=self._hop_ms,
             decoder=self._decoders[model],
             padded=True,
-            ring_seconds=2 * PIECE_S,
+            ring_seconds=2 * piece_frames(sample_rate, channels) / max(1, sample_rate),
         )
 
 

@@ -19,8 +19,14 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 2  # bytes of a sample
 PIECE_S: Final = 0.5  # of audio worked through at once, at most
+_PIECE_SAMPLES: Final = 48_000  # of it, all channels together, at most: so much memory has each client
 _GATHERED_S: Final = 0.02  # where it is resampled, which has a delay of its own
 _MOST_CHUNKS: Final = 4_096  # whose timestamps are kept
+
+
+def piece_frames(rate: int, channels: int) -> int:
+    """Return how many frames are worked through at once, at most."""
+    return max(1, min(int(rate * PIECE_S), _PIECE_SAMPLES // max(1, channels)))
 
 
 class ClientStream:
@@ -41,6 +47,7 @@ class ClientStream:
         self.rate = rate
         self.frame_bytes = WIDTH * channels
         self._spotters, self._channels = spotters, channels
+        self._piece = piece_frames(rate, channels)
         self._hops = {spotter.hop_samples for spotter in spotters.values()}
         self._gathered: list[bytes] = []
         self._came = 0  # frames
@@ -69,18 +76,19 @@ class ClientStream:
 
         Where `more` is there already, a whole piece is gathered: on a machine that is behind, that costs half as much.
         """
-        if self._came >= self._due and not (more and self._came - self._worked < self.rate * PIECE_S):
+        if self._came >= self._due and not (more and self._came - self._worked < self._piece):
             self._due = self._next()
             yield from self.rest()
 
     def rest(self) -> Iterator[Floats]:
         """Yield whatever was gathered."""
-        samples = np.frombuffer(b"".join(self._gathered), "<i2").reshape(-1, self._channels).astype(np.float32)
-        samples /= np.float32(32_768.0)
+        frames = np.frombuffer(b"".join(self._gathered), "<i2").reshape(-1, self._channels)
         self._gathered.clear()
         self._worked = self._came
-        step = max(1, int(self.rate * PIECE_S))
-        yield from (samples[at : at + step] for at in range(0, len(samples), step))
+        for at in range(0, len(frames), self._piece):
+            samples = frames[at : at + self._piece].astype(np.float32)
+            samples /= np.float32(32_768.0)
+            yield samples
 
     def hear(self, piece: Floats) -> Iterator[tuple[int, Detection | Skipped]]:
         """Work through a piece; yield what is heard or was left out, with the number of the model."""
