@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import socket
 import struct
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 from wyoming.info import Describe
 
-from spotter.serving.connection import encoded
+from spotter.serving.connection import Connection, encoded
 from tests.fakes import TALK, ToneScorer
 from tests.wyoming_parts import (
     AsyncTcpClient,
@@ -278,3 +279,45 @@ def test_others_have_their_turn_between_streams_that_a_client_begins_over_and_ov
     asyncio.run(both())
     streams = [n for n, what in enumerate(begun) if what == "stream"]
     assert all(after > before + 1 for before, after in pairwise(streams))
+
+
+class Reset(asyncio.Transport):
+    """The connection of a client that has just gone, which nobody has told us yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        pass
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        pass
+
+    def write_eof(self) -> None:
+        raise OSError(errno.ENOTCONN, "Transport endpoint is not connected")
+
+    def resume_reading(self) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+def test_a_client_that_is_gone_when_its_error_is_to_be_answered_is_closed_without_another_word(said: list[str]) -> None:
+    async def go() -> bool:
+        async with served(linger_s=0.01) as (server, _):
+            connection, transport = Connection(server), Reset()
+            connection.connection_made(transport)
+            connection.data_received(b"garbage\n")
+            await asyncio.sleep(0.05)
+            connection.connection_lost(None)
+            return transport.aborted
+
+    assert asyncio.run(go())
+    (line,) = said
+    said.clear()
+    assert line.endswith("; closed")

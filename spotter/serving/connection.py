@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import logging
 import sys
@@ -189,7 +190,8 @@ class Connection(asyncio.Protocol):
 
         self._said = True
         self._transport.write(encoded(Error(text=sentence, code=code).event()))
-        self._transport.write_eof()
+        with contextlib.suppress(OSError):  # it is gone, which we are about to be told
+            self._transport.write_eof()
         self._transport.resume_reading()
         self._loop.call_later(self._limits.linger_s, self.abort)
 
