@@ -3,7 +3,8 @@
     {"format": 1, "models": {"commands": {"thresholds": {"stop": 0.9}, "smooth_ms": 120, "margin": 0.15}}}
 
 A model is called by the `name` of its manifest; what may be set are the settings of its `decoder`. The commands
-`listen` and `page` read the file; the Python classes do what they are told and do not look at it.
+`listen`, `page` and `scan` read the file; `serve`, which may run for many, and the Python classes do what they are told
+and do not look at it.
 """
 
 from __future__ import annotations
