@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 from spotter.errors import BadInputError, SpotterError
 from train.cli.data_arguments import add_data_arguments, background_noise, data_folder
 from train.cli.fit_own import add_own_arguments, run_own, wants_head
+from train.cli.one_thread import one_blas_thread
 
 if TYPE_CHECKING:
     from train.material import Folders, Material
@@ -88,6 +89,7 @@ def run(args: argparse.Namespace) -> int:
     """Fit, mine, fit on, export, evaluate."""
     if args.out.exists() and not (args.force or args.update):
         raise BadInputError(f"{args.out} exists; give another name, or --force to replace it")
+    one_blas_thread()
     if args.data is not None and wants_head(args):
         return run_own(args)
     args.data = data_folder(args)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from spotter.errors import BadInputError
+from train.cli.one_thread import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Fit and listen, phrase by phrase."""
+    one_blas_thread()
     import numpy as np
 
     from spotter.backbone import open_backbone
@@ -106,9 +108,8 @@ def run(args: argparse.Namespace) -> int:
             )
         )
         print(_line(done[-1]), flush=True)
-    for count in [*args.counts, 0]:
-        if some := [t for t in done if t.recordings == count]:
-            print(_line(_sum(some, count)))
+    for phrase in [*(phrases if args.draws > 1 else ()), "all"]:
+        _print_sums(done, phrase)
     if args.out:
         values: dict[str, Any] = {
             "command": typed(),
@@ -130,11 +131,18 @@ def _said(args: argparse.Namespace, phrase: str) -> Said:
     return Said(own_recordings(data, words).words, background(data, []))
 
 
-def _sum(trials: Sequence[Trial], count: int) -> Trial:
+def _print_sums(done: Sequence[Trial], phrase: str) -> None:
+    """A line for each number of recordings of a phrase, or of all."""
+    its = [t for t in done if phrase in (t.phrase, "all")]
+    for count in dict.fromkeys(t.recordings for t in its):
+        print(_line(_sum([t for t in its if t.recordings == count], phrase, count)))
+
+
+def _sum(trials: Sequence[Trial], phrase: str, count: int) -> Trial:
     from train.own.trial import Trial
 
     return Trial(
-        phrase="all",
+        phrase=phrase,
         recordings=count,
         heard=sum(t.heard for t in trials),
         missed=sum(t.missed for t in trials),
