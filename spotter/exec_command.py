@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 PLACEHOLDERS: Final = ("keyword", "score", "time", "start", "end")
 _PLACEHOLDER: Final = re.compile("|".join(rf"\{{{name}\}}" for name in PLACEHOLDERS))
 _SHELL_SCRIPTS: Final = (".bat", ".cmd")  # Windows hands these to its shell, whatever the caller wants
+_SECRET: Final = re.compile(r"SPOTTER_\w*PASSWORD")  # of a variable
 _KILL_S: Final = 0.2  # how long a killed process may take to be gone
 
 
@@ -146,6 +147,7 @@ class Commands:
             process = subprocess.Popen(  # noqa: S603  a list, so that no shell sees it
                 words,
                 stdin=subprocess.DEVNULL,  # ours may be the audio
+                env=_without_secrets(),
                 stdout=_stderr(),  # nothing but events goes to stdout
                 start_new_session=sys.platform != "win32",  # so that all of it can be killed, and Ctrl-C is ours
             )
@@ -194,6 +196,11 @@ class Commands:
 
 def _args(process: subprocess.Popen[bytes]) -> list[str]:
     return list(process.args)  # type: ignore[arg-type]  # it was given so
+
+
+def _without_secrets() -> dict[str, str]:
+    """Our environment, less the passwords that are in it for us."""
+    return {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
 
 
 def _stderr() -> int | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import stat
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -122,19 +123,30 @@ def _differ(one: float, other: float) -> bool:
     return abs(one - other) > 5e-5
 
 
-def _read() -> dict[str, Any]:
-    path = settings_file()
+def _bytes(path: Path) -> bytes | None:
+    """Content of the file, as far as it can be one of settings; None where there is none."""
     try:
-        data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else b"too long"
-        values = json.loads(data)
+        about = path.stat()
+        if not stat.S_ISREG(about.st_mode):  # reading a pipe would wait for ever
+            raise BadInputError(f"{path} is no file; {_FIX}")
+        return path.read_bytes() if about.st_size <= _MOST_BYTES else b"too long"
     except FileNotFoundError:
-        return {}
+        return None
     except PermissionError as error:
         if not os.access(path.parent, os.X_OK):  # a service with somebody else's home: these are not its settings
-            return {}
+            return None
         raise _unreadable(path, error) from None
     except OSError as error:
         raise _unreadable(path, error) from None
+
+
+def _read() -> dict[str, Any]:
+    path = settings_file()
+    data = _bytes(path)
+    if data is None:
+        return {}
+    try:
+        values = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"{path} is not JSON ({error}); {_FIX}") from None
     if not isinstance(values, dict):

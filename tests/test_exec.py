@@ -94,6 +94,18 @@ def test_no_shell_sees_a_keyword(tmp_path: Path) -> None:
     assert not (tmp_path / "made").exists()
 
 
+def test_a_command_is_not_told_our_passwords(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPOTTER_MQTT_PASSWORD", "s3cret")
+    monkeypatch.setenv("SPOTTER_OTHER", "kept")
+    out = tmp_path / "out"
+    commands = Commands(script(f"import os; open({str(out)!r}, 'w').write(' '.join(os.environ))"))
+    commands.start(heard())
+    commands.end(10.0)
+    names = out.read_text().split()
+    assert "SPOTTER_OTHER" in names
+    assert "SPOTTER_MQTT_PASSWORD" not in names
+
+
 def test_what_finds_no_place_is_left_out_counted_and_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -193,6 +193,23 @@ def test_a_broker_that_never_answers_holds_nobody_up(caplog: pytest.LogCaptureFi
     until(lambda: not sender._thread.is_alive())
 
 
+def test_without_a_thread_for_the_connection_it_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[object] = []
+
+    def refused(*arguments: object) -> None:
+        tries.append(arguments)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("spotter.mqtt.publisher.Connection", refused)
+    sender = publisher("127.0.0.1:1")
+    until(lambda: len(tries) > 1)
+    assert sender._thread.is_alive()
+    sender.end(1.0)
+    assert caplog.text.count("can't start new thread") == 1
+
+
 def test_a_broker_that_drops_us_over_and_over_is_said_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

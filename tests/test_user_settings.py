@@ -114,6 +114,14 @@ def test_a_broken_file_is_one_sentence_with_the_fix(file: Path, text: Any, says:
     assert str(error.value).endswith(("correct it there, or remove the file", "update spotter"))
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_in_place_of_the_file_is_a_sentence_and_not_waited_for(file: Path) -> None:
+    file.parent.mkdir(parents=True)
+    os.mkfifo(file)
+    with pytest.raises(BadInputError, match="is no file; correct it"):
+        applied("mine", MODEL, WORDS)
+
+
 def test_what_is_saved_is_what_differs_from_the_model_and_nothing_else_is_lost(file: Path) -> None:
     put(file, of_model(threshold=0.9, refractory_ms=800))
     assert save_own("mine", MODEL, {"yes": 0.6, "no": 0.85}, smooth_ms=150.0, margin=0.1) == file

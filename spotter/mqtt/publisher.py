@@ -113,7 +113,8 @@ class Publisher:
             connection = Connection(
                 self._broker, self._topics, self._client_id, lambda signal: self._inbox.put((number, signal))
             )
-        except (OSError, ValueError) as error:  # ValueError: a host that none can be called
+        # ValueError: a host that none can be called; RuntimeError: there is no further thread to be had.
+        except (OSError, ValueError, RuntimeError) as error:
             self._say_gone(_reason(error))
             return None
         answer = self._wait_for("accepted", "refused", limit_s=_ANSWER_S)
