@@ -34,7 +34,7 @@ class MaterialPlan:
     copies: int = 600
     fewest: int = 12
     most: int = 30
-    lead_s: float = 1.7
+    lead_s: float = 0.9
     longest_s: float = LONGEST_S
     part_shares: tuple[float, float] = (0.4, 0.6)  # of an utterance, that a part of it keeps
     variety: Variety = field(default_factory=Variety)

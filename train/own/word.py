@@ -35,14 +35,11 @@ class WordFit:
     """How a word is fitted.
 
     spliced_share : of the copies, in front of which other speech is put
-    spliced : as many positives, about, as the copies become by being spliced anew again and again; what comes before a
-        word is chance, and a head must not learn it
     part_weight : of a window that holds a part of the utterance, where one of the bank counts 1
     """
 
     head: HeadFit = field(default_factory=HeadFit)
     spliced_share: float = 0.5
-    spliced: int = 2_400
     part_weight: float = 0.3
 
 
@@ -124,9 +121,7 @@ def fit(
     if bank.packed is not None:
         flat = bank.packed.kept(flat)
     seconds = np.repeat(material.seconds[clips], per_clip)
-    times = max(1, round(settings.spliced / len(flat)))
-    share = settings.spliced_share
-    flat = np.concatenate([spliced(flat, seconds, material.window, bank, segments, share, rng) for _ in range(times)])
+    flat = spliced(flat, seconds, material.window, bank, segments, settings.spliced_share, rng)
     parts_of = material.parts.reshape(len(material.copies), -1, *material.parts.shape[1:])[clips]
     parts_of = parts_of.reshape(-1, *material.parts.shape[1:])
     negatives = np.concatenate((parts_of, others))
