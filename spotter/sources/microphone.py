@@ -175,13 +175,19 @@ class Microphone:
         self._watch, self.trouble = Watch(), ""
         intake.sink, intake.doorbell = sink, doorbell
         try:
-            PORTAUDIO.run(stream.start, _START_LIMIT_S, late=lambda _: _end(stream))
-        except (sounddevice.PortAudioError, TimeoutError) as error:
+            problem = PORTAUDIO.run(lambda: _begin(stream), _START_LIMIT_S, late=lambda _: _end(stream), always=True)
+        except BaseException as error:
             self._stale = True
-            if isinstance(error, TimeoutError):
-                self._forget()  # the call that hangs closes it when it returns; two at once would hang for good
+            self._forget()  # the call that hangs closes it when it returns; two at once would hang for good
+            if not isinstance(error, TimeoutError):  # Ctrl-C
+                raise
+            problem = error
+        if problem is not None:
+            self._stale = True
             self.close()
-            raise MicrophoneError(f"the microphone {self.name!r} does not start ({error}); try another") from None
+            if not isinstance(problem, sounddevice.PortAudioError | TimeoutError):
+                raise problem
+            raise MicrophoneError(f"the microphone {self.name!r} does not start ({problem}); try another")
 
     def check(self) -> None:
         """Look after the stream, several times a second.
@@ -224,7 +230,7 @@ class Microphone:
 
     def _let_go(self, stream: Any) -> None:
         with suppress(TimeoutError):  # `stuck` says so
-            PORTAUDIO.run(lambda: _end(stream), _CLOSE_LIMIT_S)
+            PORTAUDIO.run(lambda: _end(stream), _CLOSE_LIMIT_S, always=True)
 
 
 class _RefusedError(MicrophoneError):
@@ -259,6 +265,15 @@ def _active(stream: Any) -> bool:
         return bool(stream.active)
     except Exception:  # noqa: BLE001  PortAudio was shut down by others
         return False
+
+
+def _begin(stream: Any) -> Exception | None:
+    """Start it; what it fails with is returned, so that a start that fails late is tidied up after as well."""
+    try:
+        stream.start()
+    except Exception as error:  # noqa: BLE001  raised again by who waits
+        return error
+    return None
 
 
 def _end(stream: Any) -> None:
