@@ -49,6 +49,7 @@ class Service:
         address = environment.get("NOTIFY_SOCKET", "")
         # A path, or an abstract name, which systemd writes with an @ for the 0 that it begins with.
         self._address = address.replace("@", "\0", 1) if address.startswith("@") else address
+        self._failed = False
         if not address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):
             self._address = ""
         self.watchdog_s: float | None = None
@@ -69,7 +70,15 @@ class Service:
                 out.settimeout(0.0)
                 out.sendto("\n".join(states).encode(), self._address)
         except OSError as error:
-            _log.warning("the service manager cannot be told %s (%s)", states[0], error.strerror)
+            if not self._failed:
+                self._failed = True
+                _log.warning(
+                    "the service manager cannot be told %s (%s); listening goes on, this is said once",
+                    states[0],
+                    error.strerror,
+                )
+        else:
+            self._failed = False
 
 
 class Heartbeat:

@@ -222,6 +222,7 @@ class Saver:
                     save(self.folder, clip.name, sound, clip.about)
                     self._used += 2 * len(sound) + _ABOUT_BYTES
                     self.saved += 1
+                    self._failed = False
                     _log.info("saved %s", clip.name)
             except Exception as error:  # noqa: BLE001  a full disk is no reason to stop listening
                 why = getattr(error, "strerror", None) or str(error)

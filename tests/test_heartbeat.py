@@ -177,6 +177,22 @@ def test_without_a_watchdog_for_this_process_only_ready_is_told(
     assert systemd.waiting() == [["READY=1"]]
 
 
+def test_a_manager_that_is_gone_is_said_once_and_again_when_it_has_been_there_meanwhile(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder) / "notify"
+        service = Service({"NOTIFY_SOCKET": str(path)}, 1)
+        for there in (False, False, True, False, False):
+            manager = Manager(str(path)) if there else None
+            service.tell("WATCHDOG=1")
+            if manager is not None:
+                assert manager.next() == ["WATCHDOG=1"]
+                manager.socket.close()
+                path.unlink()
+    assert ["cannot be told WATCHDOG=1" in record.getMessage() for record in caplog.records] == [True, True]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="abstract sockets are Linux's")
 def test_an_abstract_socket_works_too() -> None:
     name = f"spotter-test-{os.getpid()}"

@@ -270,6 +270,8 @@ def test_standard_input_is_recorded_too(
         (["--record", "{}/none/a.wav"], "", "cannot be written"),
         (["--record", "{}/a.wav", "--input", str(DEMO)], "", "a recording already"),
         (["--record", "{}/a.wav", "--or-demo"], "", "exclude each other"),
+        (["--record", "{}/a.wav", "--exec", "no-such-program"], "", "no program"),
+        (["--record", "{}/a.wav", "--mqtt", "nonsense://x"], "", "no address of a broker"),
         (["--save-limit", "3"], "", "--save-limit is for --save"),
         (["--save", "{}/clips", "--save-limit", "0"], "", "no limit"),
         (["--save", "{}/clips", "--save-limit", "nan"], "", "no limit"),

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from spotter.listener import Listener
-from spotter.saving import Saver
+from spotter.saving import Saver, _Clip
 from spotter.sources.memory import Samples
 from spotter.tape import Tapes
 from tests.fakes import TALK, Pushed, ScriptedModel
@@ -92,3 +92,23 @@ def test_a_clip_says_when_it_was_said_however_late_it_was_heard(tmp_path: Path) 
     for about in told:
         said = datetime.fromisoformat(about["wall"]) - began
         assert said.total_seconds() == pytest.approx(about["time"], abs=0.001)
+
+
+def test_clips_that_cannot_be_written_are_said_once_and_again_when_some_could_be_meanwhile(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = [True]
+
+    def write(*_: object) -> None:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("spotter.saving.save", write)
+    clips = Saver(tmp_path, ScriptedModel(), Pushed())
+    for place in (True, True, False, True, True):
+        full[0] = place
+        clips._hand_over(_Clip("word", TALK[:100, None], RATE, {}))
+        clips.end()
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == 2
+    assert all("No space left on device" in line and "listening goes on" in line for line in said)

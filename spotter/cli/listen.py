@@ -151,11 +151,8 @@ def _session(options: argparse.Namespace, source: Source | LiveSource | None, wa
         wait=options.wait,
         once=options.once,
     )
-    session = Session(listener, keeping.Keeping(options, listener, model))
-    if settings.said:
-        tell(settings.said)
-    session.outlets = outlets.wanted(options, model)
-    shown: list[Callable[[Moment], object]] = []
+    wanted_outlets = outlets.wanted(options, model)
+    explaining = None
     if wanted:
         from spotter.cli.explaining import Explaining
         from spotter.pipeline import hop_for
@@ -163,8 +160,12 @@ def _session(options: argparse.Namespace, source: Source | LiveSource | None, wa
         hop_samples = hop_for(model, options.hop)
 
         length = length_s(source, options)
-        session.explaining = Explaining(wanted, model, settings.decoder, hop_samples, length, options.channel)
-        shown.append(session.explaining.see)
+        explaining = Explaining(wanted, model, settings.decoder, hop_samples, length, options.channel)
+    # Last, since files are made here: what is refused leaves none.
+    session = Session(listener, keeping.Keeping(options, listener, model), explaining, wanted_outlets)
+    if settings.said:
+        tell(settings.said)
+    shown: list[Callable[[Moment], object]] = [explaining.see] if explaining else []
     if session.kept.saver:
         shown.append(session.kept.saver.see)
     shown += [see for outlet in session.outlets if (see := getattr(outlet, "see", None)) is not None]
