@@ -57,6 +57,7 @@ class Second:
     clipped_share: float  # of samples at full scale
     hum_hz: int  # 50, 60, or 0 where neither leads
     hum_dbfs: float  # of its lines up to 500 Hz together
+    usable: bool = True  # else there were samples in it that are no sound, and the figures say nothing
 
     @property
     def constant(self) -> bool:
@@ -134,8 +135,13 @@ def _stuck(second: Second) -> bool:
     return second.constant and second.highest != 0.0
 
 
+_UNUSABLE: Final = Second(
+    lowest=-1.0, highest=1.0, offset=0.0, level_dbfs=0.0, clipped_share=0.0, hum_hz=0, hum_dbfs=-200.0, usable=False
+)
+
 # The first that is found is the one that is said.
 _RULES: Final = (
+    _Rule(finding="invalid", holds=lambda s: not s.usable, after_s=3, forgives=math.inf),
     _Rule(finding="zeros", holds=lambda s: s.constant and s.highest == 0.0, after_s=3, forgives=math.inf),
     _Rule(finding="too_low", holds=lambda s: s.level_dbfs < TOO_LOW_DBFS and not s.constant, after_s=300, forgives=1e9),
     _Rule(
@@ -173,12 +179,22 @@ class HealthMonitor:
         self._said = dict.fromkeys((rule.finding for rule in _RULES), 0)
         self._held: set[str] = set()
         self._calm_s = 0
+        self._bad = 0  # samples since the last good second
         self.begin(0)
 
     def begin(self, start_sample: int) -> None:
         """Go on at a position of the stream, after a gap; the second that was under way is left out."""
         self._end = start_sample
         self._have = 0
+
+    def miss(self, samples: int) -> Iterator[Health]:
+        """So many samples at 16 kHz came that are no sound; where no whole second is heard any more, that is found."""
+        self._end += samples
+        self._bad += self._have + samples
+        self._have = 0
+        while self._bad >= SAMPLE_RATE:
+            self._bad -= SAMPLE_RATE
+            yield from self.judge(_UNUSABLE, self._end)
 
     def hear(self, samples: Floats) -> Iterator[Health]:
         """Take 16 kHz mono samples, shape (samples,); yield what has changed."""
@@ -189,7 +205,7 @@ class HealthMonitor:
             self._end += taken
             samples = samples[taken:]
             if self._have == SAMPLE_RATE:
-                self._have = 0
+                self._have = self._bad = 0
                 yield from self.judge(measure(self._second), self._end)
 
     def judge(self, second: Second, end_sample: int) -> Iterator[Health]:
@@ -235,6 +251,10 @@ def message_for(finding: str, second: Second, platform: str = sys.platform) -> s
         )
     return {
         "ok": "the sound is as it should be again",
+        "invalid": (
+            "what comes is no sound: samples are NaN, infinite or absurdly large, and nothing is heard: the driver or "
+            f"the device is broken; plug it in again, or {another}"
+        ),
         "zeros": f"nothing but zeros comes, which no microphone gives of itself: {_unmute(platform)}",
         "too_low": (
             f"nothing above {TOO_LOW_DBFS:g} dBFS has come for minutes, less than a microphone's own noise: "

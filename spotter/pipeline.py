@@ -259,6 +259,8 @@ class Spotter:
                 yield from self._hear(frames[first:last])
             else:
                 yield from self._lose(last - first, "invalid")
+                if self.health is not None:
+                    yield from self.health.miss(round((last - first) * SAMPLE_RATE / self._rate))
 
     def _lead_in(self) -> Iterator[Event]:
         """Before a padded recording lies as much silence as a window needs."""

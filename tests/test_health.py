@@ -49,6 +49,36 @@ def in_16_bits(samples: Floats) -> Floats:
     return np.asarray(np.round(samples * 32_768).clip(-32_768, 32_767) / 32_768, np.float32)
 
 
+# What is no sound at all
+
+
+def live_findings(blocks: list[Floats]) -> list[tuple[float, str]]:
+    spotter = Spotter(ScriptedModel())
+    spotter.health = HealthMonitor("linux")
+    events: list[Event] = []
+    for block in blocks:
+        spotter.write(block)
+        events += spotter.events()
+    return [(event.time, event.finding) for event in events if isinstance(event, Health)]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1e9])
+@pytest.mark.parametrize("share", [1, 50, 800])
+def test_a_device_that_gives_no_numbers_is_said_to_be_broken_although_nothing_is_judged(
+    value: float, share: int
+) -> None:
+    """All samples of each block of 50 ms, some of them, or one."""
+    bad = noise(0.05, -50.0)
+    bad[:: -(800 // share)] = value
+    assert live_findings([noise(2.0, -50.0), *[bad] * 100, noise(3.0, -50.0)]) == [(5.0, "invalid"), (8.0, "ok")]
+
+
+def test_a_sample_now_and_then_that_is_no_number_is_a_gap_and_no_finding() -> None:
+    block = noise(2.5, -50.0)
+    block[100] = np.nan
+    assert live_findings([block] * 20) == []
+
+
 # What is no finding
 
 
