@@ -469,6 +469,22 @@ def test_a_stream_without_audio_is_in_trouble_after_two_seconds_and_given_up_aft
     assert clock.now < 1_008.0
 
 
+def test_a_device_that_calls_and_gives_no_frames_has_gone_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    microphone, stream, ring, _ = started(monkeypatch)
+    clock = Clock(monkeypatch)
+    stream.deliver(frames(0, 800))
+
+    def calls_without_frames() -> None:
+        for _ in range(30):
+            when = SimpleNamespace(inputBufferAdcTime=100.05, currentTime=clock.now)
+            stream.settings["callback"](memoryview(b""), 0, when, None)
+            clock.look(microphone, 0.2)
+
+    with pytest.raises(DeviceLostError, match="has given no audio"):
+        calls_without_frames()
+    assert len(drained(ring)) == 800
+
+
 def test_a_wireless_microphone_may_take_seconds_to_begin(monkeypatch: pytest.MonkeyPatch) -> None:
     microphone, _, _, _ = started(monkeypatch)
     clock = Clock(monkeypatch)

@@ -15,7 +15,7 @@ class Intake:
     Attributes
     ----------
     callbacks, overflow_flags, silent_losses : int
-        How often the sound system called; how often it said that it had lost audio; how often it had without a word.
+        How often the sound system gave audio; how often it said that it had lost some; how often it had without a word.
     failure : str
         What went wrong in a call; empty while all is well.
     ended : bool
@@ -47,7 +47,8 @@ class Intake:
             sink = self.sink
             if sink is None:
                 return
-            self.callbacks += 1
+            if frames:  # an empty block is no sign of life
+                self.callbacks += 1
             flagged = bool(status) and status.input_overflow
             missing_s = self._clock.missing_s(
                 when.inputBufferAdcTime, when.currentTime, frames / self.sample_rate, flagged=flagged
