@@ -25,6 +25,7 @@ from spotter.callbacks import join
 from spotter.clip_files import bytes_of_clips, clip_name, model_facts, save
 from spotter.errors import BadInputError
 from spotter.explain import Moment
+from spotter.pipeline import RING_S
 from spotter.resample import Resampler
 from spotter.running import is_live
 from spotter.settings import SAMPLE_RATE
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 BEFORE_S: Final = 2.0  # of the moment of decision, which falls 0.1 to 0.3 s after the word
 AFTER_S: Final = 0.5
 LIMIT_BYTES: Final = 500_000_000  # some 6,000 clips
-_KEPT_S: Final = 5.0  # of the stream; a piece that is read at once is a second at most
+_KEPT_S: Final = RING_S + BEFORE_S + 1.0  # of the stream; after a stall, all that waited comes at once
 _CLOSE_S: Final = 5.0
 _MOST_WAITING: Final = 100  # clips that the disk has not taken yet
 _ABOUT_BYTES: Final = 2_000  # of the JSON file beside a clip

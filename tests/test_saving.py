@@ -11,10 +11,11 @@ import pytest
 import soundfile
 
 from spotter.listener import Listener
+from spotter.pipeline import Spotter
 from spotter.saving import Saver, _Clip
 from spotter.sources.memory import Samples
 from spotter.tape import Tapes
-from tests.fakes import TALK, Pushed, ScriptedModel
+from tests.fakes import TALK, Pushed, ScriptedModel, recording
 
 RATE = 16_000
 
@@ -61,6 +62,21 @@ def test_no_clip_bridges_a_gap(tmp_path: Path) -> None:
         begin = round((about["clip_start"] - shift) * RATE)
         samples = soundfile.read(path, dtype="float32")[0]
         assert np.abs(samples - TALK[begin : begin + len(samples)]).max() < 1e-4
+
+
+def test_a_clip_is_whole_although_much_audio_came_at_once_after_a_stall(tmp_path: Path) -> None:
+    model = ScriptedModel()
+    clips = Saver(tmp_path, model, Samples(TALK))
+    spotter = Spotter(model, explain=clips.see)
+    spotter.tape = clips
+    talk = np.concatenate((np.zeros(6 * RATE, np.float32), recording((2.0, model.keywords[0]), seconds=9.5)))
+    stalled_from = round(8.05 * RATE)  # the word has just begun, and the ring as well
+    for piece, words in ((talk[: 7 * RATE], 0), (talk[7 * RATE : stalled_from], 0), (talk[stalled_from:], 1)):
+        spotter.write(piece)
+        assert len(list(spotter.events())) == words
+    clips.end()
+    about = json.loads(next(tmp_path.glob("*.json")).read_text("utf-8"))
+    assert about["time"] - about["clip_start"] == pytest.approx(2.0, abs=0.001)
 
 
 def test_of_several_channels_the_one_that_is_heard_is_kept(tmp_path: Path) -> None:
