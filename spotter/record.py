@@ -4,6 +4,8 @@
     ...
     recorder.end()
 
+One file has one format; `spotter.record_on` goes on in another.
+
 What the pipeline reads is copied and written by a thread of its own; a slow or full disk harms the recording only.
 """
 
@@ -74,6 +76,7 @@ class Recorder:
         self.path = path
         self.seconds = 0.0  # written
         self._about = dict(about or {})
+        self._replaces = path.exists()  # what is there is given up when there is something in its place
         self._descriptor = _create(path, force=force)
         self._format: _Format | None = None
         self._heard = False
@@ -135,7 +138,7 @@ class Recorder:
         with suppress(OSError):
             os.close(self._descriptor)
             self._descriptor = -1
-        if not self._heard:
+        if not self._heard and not self._replaces:
             for path in (self.path, notes_path(self.path)):
                 path.unlink(missing_ok=True)
 
@@ -155,6 +158,8 @@ class Recorder:
         assert form is not None  # noqa: S101  something was heard
         writer: WavWriter | None = None
         try:
+            notes_path(self.path).unlink(missing_ok=True)
+            os.ftruncate(self._descriptor, 0)
             writer = WavWriter(self._descriptor, form.sample_rate, form.channels)
             _log.info("recording to %s, %d Hz, %d ch", self.path, form.sample_rate, form.channels)
             self._noted = False
@@ -246,11 +251,9 @@ def _create(path: Path, *, force: bool) -> int:
         if there.exists() and not (force and there.is_file()):
             hint = "give another name, or --force to write over it" if there.is_file() else "give another name"
             raise BadInputError(f"{there} exists; {hint}")
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | (os.O_TRUNC if force else os.O_EXCL)
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0) | (0 if force else os.O_EXCL)
     try:
         descriptor = os.open(path, flags, 0o666)
-        if force:
-            notes_path(path).unlink(missing_ok=True)
     except OSError as error:
         raise BadInputError(f"{path} cannot be written ({error.strerror}); give another file to record to") from None
     return descriptor

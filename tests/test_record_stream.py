@@ -308,6 +308,19 @@ def test_force_replaces_a_recording_and_its_notes(tmp_path: Path) -> None:
         assert len(notes(path)["missing"]) == 1
 
 
+def test_force_keeps_the_recording_that_is_there_until_something_is_heard(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    for samples in (TALK, TALK[:0]):
+        recorder = Recorder(path, force=True)
+        recorder.begin(RATE, 1)
+        if len(samples):
+            recorder.lose(5, "driver")
+            recorder.hear(samples[:, None])
+        recorder.end()
+        assert soundfile.info(path).frames == len(TALK)
+        assert len(notes(path)["missing"]) == 1
+
+
 def test_force_never_touches_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.wav").mkdir()
     with pytest.raises(BadInputError, match="give another name"):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from spotter.listener import Listener
     from spotter.model import Model
     from spotter.pipeline import Spotter
-    from spotter.record import Recorder
+    from spotter.record_on import StreamRecorder
     from spotter.saving import Saver
     from spotter.tape import Tape
 
@@ -52,7 +52,7 @@ class Keeping:
         from spotter.errors import BadInputError
 
         self.saver: Saver | None = None
-        self.recorder: Recorder | None = None
+        self.recorder: StreamRecorder | None = None
         self._heartbeat = _heartbeat(options)
         tapes: list[Tape] = []
         if options.save_limit is not None and not 0 < options.save_limit <= _MOST_MB:
@@ -102,11 +102,13 @@ class Keeping:
             tell(f"saved {clips} in {self.saver.folder}; `python -m train review {self.saver.folder}` marks them")
         if self.recorder is not None:
             self.recorder.end()
-            tell(f"recorded {self.recorder.seconds:.2f} s in {self.recorder.path}")
+            files = ", ".join(str(path) for path in self.recorder.paths)
+            tell(f"recorded {self.recorder.seconds:.2f} s in {files}")
 
-    def _record(self, options: argparse.Namespace, model: Model) -> Recorder:
+    def _record(self, options: argparse.Namespace, model: Model) -> StreamRecorder:
         from spotter.errors import BadInputError
-        from spotter.record import Recorder, now
+        from spotter.record import now
+        from spotter.record_on import StreamRecorder
 
         if options.input not in (None, "-"):
             raise BadInputError(f"--record is for a microphone or `--input -`; {options.input} is a recording already")
@@ -117,7 +119,7 @@ class Keeping:
             "source": options.input or options.device or "default microphone",
             "listened": {"model": model.name, "hop_ms": options.hop, "channel": options.channel},
         }
-        self.recorder = Recorder(Path(options.record), force=options.force, about=about)
+        self.recorder = StreamRecorder(Path(options.record), force=options.force, about=about)
         return self.recorder
 
 
