@@ -22,6 +22,11 @@ def elapsed_s() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+def slept_s() -> float:
+    """Seconds that the machine has slept since it was started; 0 where no clock shows it, as on Windows."""
+    return elapsed_s() - time.monotonic()
+
+
 class StreamClock:
     """Relates stream time to the clock: audio may come late, never early.
 

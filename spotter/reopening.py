@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any, Final
 
 from spotter.callbacks import join
-from spotter.clock import StreamClock, elapsed_s
+from spotter.clock import StreamClock, elapsed_s, slept_s
 from spotter.errors import BadInputError, DeviceLostError, MicrophoneError
 from spotter.events import DeviceBack, DeviceLost, Event
 from spotter.pipeline import Spotter
@@ -16,10 +17,13 @@ from spotter.ring import Ring
 from spotter.settings import SAMPLE_RATE
 from spotter.sources import LiveSource
 
+_log = logging.getLogger(__name__)
+
 _FIRST_RETRY_S: Final = 0.1  # a sound server that is restarted is back within tenths of a second
 _LAST_RETRY_S: Final = 3.0
 _STEADY_S: Final = 3.0  # a device that gives audio for so long is well again
 _ATTEMPT_ENDS_S: Final = 0.6
+_NAP_S: Final = 1.0  # a shorter sleep is none
 
 
 class Keeper:
@@ -53,13 +57,14 @@ class Keeper:
         absent: MicrophoneError | None = None,
     ) -> None:
         self.clock = StreamClock()
-        self._began_s = elapsed_s()
+        self._began_s, self._slept_s = elapsed_s(), slept_s()
         self.most_behind_s = 0.0
         self._source, self._spotter, self._doorbell, self._ring_s = source, spotter, doorbell, ring_s
         self._once = once
         self.away = absent is not None
         self._reason = _reason(absent) if absent else ""
         self._said = False  # that it is lost
+        self._refused = ""  # why it does not open, as it was said
         self._attempt: Attempt | None = None
         self._retry_at_s = 0.0
         self._retry_s = _FIRST_RETRY_S
@@ -71,6 +76,8 @@ class Keeper:
             yield from self._wait()
         if not self.away:
             yield from self._hear()
+            yield from self._wake()
+        if not self.away:
             yield from self._look()
 
     def finish(self) -> Iterator[Event]:
@@ -89,6 +96,17 @@ class Keeper:
         if spotter.position != begin:
             self.clock.note(spotter.position, elapsed_s())
             self.most_behind_s = max(self.most_behind_s, self.clock.age_s(begin, came_s))
+
+    def _wake(self) -> Iterator[Event]:
+        """Begin anew after the machine has slept: devices are dead then, or go on as if no time had passed."""
+        nap_s = slept_s() - self._slept_s
+        if nap_s < _NAP_S:
+            return
+        self._slept_s += nap_s
+        reason = f"the machine slept for {nap_s:.0f} s"
+        if self._once:
+            raise DeviceLostError(f"{reason}, and {self._source.name!r} with it; start again")
+        yield from self._lose(reason)
 
     def _look(self) -> Iterator[Event]:
         try:
@@ -118,6 +136,8 @@ class Keeper:
         now = elapsed_s()
         if now - self._back_at_s > _STEADY_S:
             self._retry_s = _FIRST_RETRY_S
+        else:
+            self._retry_s = min(2.0 * self._retry_s, _LAST_RETRY_S)
         self._retry_at_s = now + self._retry_s
 
     def _lost(self, reason: str) -> DeviceLost:
@@ -138,6 +158,9 @@ class Keeper:
         failed = attempt.error is not None
         if attempt.error is not None and not isinstance(attempt.error, MicrophoneError | BadInputError):
             raise attempt.error
+        if attempt.error is not None and str(attempt.error) != self._refused:
+            self._refused = str(attempt.error)
+            _log.info("still no microphone: %s", self._refused)
         if not failed and attempt.ring is not None and attempt.ring.waiting:
             yield from self._go_on(attempt.ring, now)
             return
@@ -156,11 +179,13 @@ class Keeper:
         source, spotter = self._source, self._spotter
         waits_s = ring.waiting / source.sample_rate
         yield from spotter.miss(self._missed(now_s - waits_s), "device")
+        self._slept_s = slept_s()  # while there was no device
         spotter.take(ring, source.sample_rate, source.channels)
         resumed = getattr(source, "resumed", None)
         if resumed is not None:
             resumed(spotter.position)
         self._attempt, self.away, self._said, self._back_at_s = None, False, False, now_s
+        self._refused = ""
         yield DeviceBack(time_sample=spotter.position, device=source.name, reason="opened")
 
     def _begin_clock(self) -> None:

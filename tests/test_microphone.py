@@ -22,10 +22,10 @@ from spotter.errors import BadInputError, DeviceLostError, MicrophoneError
 from spotter.listener import Listener
 from spotter.ring import Lost, Ring
 from spotter.sources import microphone as module
+from spotter.sources.device_clock import DeviceClock
 from spotter.sources.devices import Device, input_devices
 from spotter.sources.microphone import Microphone, formats
 from spotter.sources.portaudio import PortAudio
-from spotter.sources.watch import DeviceClock
 from tests.fakes import FakePortAudioError, FakeSoundDevice, FakeStream, ScriptedModel, recording
 
 if TYPE_CHECKING:

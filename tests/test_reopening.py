@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from spotter.clock import StreamClock
+from spotter.clock import StreamClock, elapsed_s
 from spotter.errors import BadInputError, DeviceLostError, MicrophoneError
 from spotter.events import Detection, DeviceBack, DeviceLost, Event, Gap
 from spotter.listener import Listener
@@ -214,6 +214,84 @@ def test_attempts_become_rarer(system: FakeSoundDevice, monkeypatch: pytest.Monk
         system.streams[0].die()
         time.sleep(1.0)
     assert 3 <= len(tries) <= 9
+
+
+@pytest.fixture
+def nap(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return what lets the machine sleep for so many seconds."""
+    slept_s, really = [0.0], elapsed_s
+    for module_name in ("spotter.clock", "spotter.reopening"):
+        monkeypatch.setattr(f"{module_name}.elapsed_s", lambda: really() + slept_s[0])
+    return lambda seconds: slept_s.__setitem__(0, slept_s[0] + seconds)
+
+
+def test_a_machine_that_slept_opens_its_microphone_anew_and_the_night_is_a_gap(
+    system: FakeSoundDevice, nap: Callable[[float], None]
+) -> None:
+    with Heard() as heard:
+        say(system.streams[0])
+        until(lambda: heard.of(Detection))
+        nap(28_800.0)
+        say(system.streams[0], SILENCE[:, 0])  # the device goes on as if no time had passed
+        until(lambda: len(system.streams) == 2 and system.streams[1].active)
+        say(system.streams[1])
+        until(lambda: len(heard.of(Detection)) == 2)
+        age = datetime.now(timezone.utc) - heard.listener.time_of_day(heard.of(Detection)[1].time)
+    assert heard.kinds() == ["detection", "device_lost", "device_back", "gap", "detection"]
+    assert heard.of(DeviceLost)[0].reason == "the machine slept for 28800 s"
+    assert heard.of(Gap)[0].seconds == pytest.approx(28_800.0, abs=5.0)
+    assert abs(age.total_seconds()) < 60.0  # and not at night
+    assert system.streams[0].calls[-1] == "close"
+
+
+def test_who_listens_once_gets_an_error_when_the_machine_has_slept(
+    system: FakeSoundDevice, nap: Callable[[float], None]
+) -> None:
+    heard = Heard(once=True)
+    heard.listener.start()
+    say(system.streams[0])
+    nap(60.0)
+    until(lambda: not heard.listener.running)
+    with pytest.raises(DeviceLostError, match="slept for 60 s, and 'USB Mic' with it; start again"):
+        heard.listener.stop()
+
+
+def test_why_a_device_does_not_open_again_is_logged_when_it_changes(
+    system: FakeSoundDevice, caplog: pytest.LogCaptureFixture
+) -> None:
+    def logged() -> list[str]:
+        return [record.getMessage() for record in caplog.records if "still no microphone" in record.getMessage()]
+
+    caplog.set_level("INFO", "spotter")
+    with Heard(device="usb") as heard:
+        say(system.streams[0])
+        system.plug([])
+        system.streams[0].die()
+        until(lambda: heard.of(DeviceLost))
+        until(lambda: len(logged()) == 1)
+        system._refuses = {(RATE, 1), (RATE, 2)}
+        system.plug([("USB Mic", 2)])
+        until(lambda: len(logged()) == 2)
+        time.sleep(0.3)
+    assert "no input device found" in logged()[0]
+    assert "cannot be opened" in logged()[1]
+    assert len(logged()) == 2
+
+
+def test_a_device_that_comes_and_goes_all_the_time_is_opened_ever_more_rarely(
+    system: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("spotter.reopening._LAST_RETRY_S", 3.0)
+    with Heard():
+        deadline = time.monotonic() + 1.0
+        while time.monotonic() < deadline:
+            stream = system.streams[-1]
+            if stream.active:
+                say(stream, SILENCE[:, 0])
+                time.sleep(0.01)
+                stream.die()
+            time.sleep(0.002)
+    assert 3 <= len(system.streams) <= 9
 
 
 @pytest.mark.parametrize("problem", ["gone", "silent"])

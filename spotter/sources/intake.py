@@ -6,7 +6,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from spotter.sources import Sink
-from spotter.sources.watch import LONGEST_LOSS_S, DeviceClock
+from spotter.sources.device_clock import DeviceClock
 
 
 class Intake:
@@ -73,4 +73,4 @@ class Intake:
         else:
             self.silent_losses += 1
         # This order of arguments turns a clock that is not a number into 1.
-        sink.lose(round(min(max(1.0, missing_s * self.sample_rate), LONGEST_LOSS_S * self.sample_rate)), "driver")
+        sink.lose(round(max(1.0, missing_s * self.sample_rate)), "driver")
