@@ -156,11 +156,8 @@ class Keeper:
         if not attempt.over:
             return
         failed = attempt.error is not None
-        if attempt.error is not None and not isinstance(attempt.error, MicrophoneError | BadInputError):
-            raise attempt.error
-        if attempt.error is not None and str(attempt.error) != self._refused:
-            self._refused = str(attempt.error)
-            _log.info("still no microphone: %s", self._refused)
+        if attempt.error is not None:
+            self._say_why(attempt.error)
         if not failed and attempt.ring is not None and attempt.ring.waiting:
             yield from self._go_on(attempt.ring, now)
             return
@@ -174,6 +171,14 @@ class Keeper:
             self._attempt = None
             self._retry_s = min(2.0 * self._retry_s, _LAST_RETRY_S)
             self._retry_at_s = elapsed_s() + self._retry_s
+
+    def _say_why(self, error: BaseException) -> None:
+        """Log why it does not open, when that changes; raise what time will not mend."""
+        if not isinstance(error, MicrophoneError | BadInputError):
+            raise error
+        if str(error) != self._refused:
+            self._refused = str(error)
+            _log.info("still no microphone: %s", error)
 
     def _go_on(self, ring: Ring, now_s: float) -> Iterator[Event]:
         source, spotter = self._source, self._spotter
