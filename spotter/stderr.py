@@ -49,6 +49,14 @@ def given_back() -> Iterator[None]:
                 os.close(real)
 
 
+def settled(limit_s: float = 1.0) -> bool:
+    """Wait, for a moment at most, until all that was written to stderr has come out; before a process ends at once."""
+    free = _redirecting.acquire(timeout=limit_s)
+    if free:
+        _redirecting.release()
+    return free
+
+
 def _copy_of_stderr() -> int | None:
     with suppress(OSError):
         return os.dup(_STDERR)

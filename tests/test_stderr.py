@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,23 @@ def test_what_the_sound_system_says_of_refusals_is_dropped_with_its_empty_lines(
         os.write(2, b"\nALSA lib pcm.c:2664:(snd_pcm_open_noupdate) Unknown PCM hw\n\njack server is not running or\n")
         os.write(2, b"a line of somebody else\n")
     assert capfd.readouterr().err == "a line of somebody else\n"
+
+
+def test_who_ends_the_process_at_once_lets_out_first_what_was_said() -> None:
+    code = """
+import sys, threading
+from spotter.cli.common import leave, tell
+from spotter.stderr import without_chatter
+inside, free = threading.Event(), threading.Event()
+def hang():
+    with without_chatter(lambda line: False):
+        inside.set()
+        free.wait()
+threading.Thread(target=hang, daemon=True).start()
+inside.wait()
+tell("what was heard")
+threading.Timer(0.1, free.set).start()
+leave(3)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60.0)
+    assert (done.stderr, done.returncode) == ("what was heard\n", 3)

@@ -8,11 +8,12 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from spotter.errors import SpotterError
+from spotter.stderr import settled
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -98,6 +99,15 @@ def interrupted_by(end: Callable[[int, FrameType | None], None]) -> Iterator[Non
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process although the sound system hangs; the interpreter's own end would wait for it for minutes."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    settled()
+    os._exit(code)
 
 
 def _code_of(command: Callable[[], int]) -> int:

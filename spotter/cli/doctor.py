@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.cli.common import Parser, guarded, version, writing
+from spotter.cli.common import Parser, guarded, leave, version, writing
 from spotter.cli.doctor_report import Report
 
 if TYPE_CHECKING:
@@ -251,6 +250,4 @@ def _leave_if_stuck(code: int) -> None:
     """Do not wait, at the interpreter's end, for a sound system that hangs."""
     portaudio = sys.modules.get("spotter.sources.portaudio")
     if portaudio is not None and portaudio.PORTAUDIO.hangs:
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(code)
+        leave(code)

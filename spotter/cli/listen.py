@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from spotter.cli import explain, keeping, outlets
-from spotter.cli.common import Parser, guarded, say, tell, version
+from spotter.cli.common import Parser, guarded, leave, say, tell, version
 from spotter.cli.logs import LEVELS, logged
 from spotter.cli.session import Session, length_s
 
@@ -106,10 +105,7 @@ def run(options: argparse.Namespace) -> int:
     with logged(options.log_level):
         code = guarded(lambda: _listen(options, used))
     if any(getattr(source, "stuck", False) for source in used):
-        # A sound system that does not let go would hold up the interpreter's exit for minutes.
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
-        os._exit(code)
+        leave(code)
     return code
 
 

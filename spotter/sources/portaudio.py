@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 
 from spotter.errors import MicrophoneError
 from spotter.sources.devices import load_sounddevice
-from spotter.stderr import given_back, without_chatter
+from spotter.stderr import given_back, settled, without_chatter
 
 OPEN_LIMIT_S: Final = 10.0
 _GATE_S: Final = 0.5
@@ -190,6 +190,7 @@ class PortAudio:
                 stalled = self._calls or not all(alive() for _, alive in self._streams.values())
                 streams = [stream for stream, _ in self._streams.values()]
             if stalled:
+                settled()
                 _keep(sounddevice._lib, sounddevice._ffi, *streams)  # noqa: SLF001
             else:
                 handler()
