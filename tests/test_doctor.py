@@ -199,7 +199,7 @@ def test_a_sound_system_that_hangs_ends_with_3_in_time(
     left: list[int] = []
     monkeypatch.setitem(sys.modules, "sounddevice", Hanging())
     monkeypatch.setattr("spotter.sources.microphone.OPEN_LIMIT_S", 0.3)
-    monkeypatch.setattr("spotter.cli.doctor.os._exit", left.append)
+    monkeypatch.setattr("spotter.cli.doctor.leave", left.append)
     try:
         assert main(["--json"]) == 3
     finally:
