@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, settings
 from spotter.listener import Listener
 from spotter.model import Model
 from tests.fakes import TALK, LiveSystem, ScriptedModel
+from tests.lost_devices import nap, system  # noqa: F401  fixtures
 
 # How fast this machine is says nothing of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
