@@ -148,4 +148,6 @@ def test_where_the_system_lets_no_further_client_in_the_service_goes_on_and_says
         assert asyncio.run(detections(port, np.zeros(1_600, np.float32))) == []
         server.send_signal(signal.SIGINT)
         _, err = server.communicate(timeout=10)
-        assert (server.returncode, err) == (0, "")
+        assert server.returncode == 0
+        # Who was let in with the last file may have found none left to be served with.
+        assert all(line.endswith("the service failed; closed") for line in err.splitlines()), err
