@@ -94,6 +94,15 @@ def test_after_a_time_that_is_no_number_losses_are_found_again() -> None:
     assert world.block() == pytest.approx(0.5, abs=1e-3)
 
 
+@pytest.mark.parametrize("off", [1e-3, -1e-3])
+def test_a_device_whose_clock_is_off_by_a_thousandth_loses_nothing_in_an_hour(off: float) -> None:
+    world = World()
+    world.settle()
+    for turn in range(72_000):
+        world.recorded_s += BLOCK_S * off
+        assert world.block(0.04 * (turn % 3)) == 0.0
+
+
 def test_a_server_that_begins_to_keep_audio_for_longer_lost_nothing() -> None:
     world = World()
     world.settle()

@@ -41,7 +41,7 @@ def test_a_sound_system_that_hangs_does_not_hold_up_the_end(monkeypatch: pytest.
     monkeypatch.setattr(stream, "abort", lambda **_: free.wait())
     began = time.monotonic()
     microphone.close()
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 2.0
     assert microphone.stuck
     free.set()
 

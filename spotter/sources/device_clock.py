@@ -18,7 +18,7 @@ _STRETCH_S: Final = 1.0  # of audio
 _PACE: Final = 0.8  # what had waited comes many times as fast as it was recorded
 _BEHIND_S: Final = 0.25
 _STOOD_STILL_S: Final = 1.0
-_DRIFT: Final = 2e-4  # between two clocks, at most
+_DRIFT: Final = 1e-3  # between two clocks, at most
 
 
 class DeviceClock:
