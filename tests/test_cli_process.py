@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,22 @@ def test_each_line_comes_as_it_happens_and_a_signal_ends_with_counts(number: sig
         said = process.stderr.read().decode()
     assert "windows: " in said
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such sockets")
+@pytest.mark.parametrize("way", [["--json"], []])
+def test_where_python_buffers_nothing_each_line_is_written_whole(way: list[str]) -> None:
+    command = [sys.executable, "-u", "-m", "spotter.listen", "--model", TINY, "--threshold", "0.2", *way]
+    command += ["--input", str(ROOT / "spotter" / "data" / "demo.flac")]
+    near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    written = []
+    with near, far, subprocess.Popen(command, cwd=ROOT, stdout=far, stderr=far) as process:
+        near.settimeout(60.0)
+        while not written or b"windows: " not in written[-1]:
+            written.append(near.recv(65_536))
+        assert process.wait(60.0) == 0
+    assert len(written) > 3
+    assert all(packet.count(b"\n") == 1 and packet.endswith(b"\n") for packet in written), written
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no head")

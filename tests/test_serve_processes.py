@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import resource
 import signal
@@ -136,13 +137,13 @@ def test_where_the_system_lets_no_further_client_in_the_service_goes_on_and_says
         for pid, (_, hard) in zip(pids, before, strict=True):
             there = sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
             resource.prlimit(pid, resource.RLIMIT_NOFILE, (there + 2, hard))
-        crowd = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
-        for _ in pids:
-            assert server.stderr is not None
-            line = server.stderr.readline()
-            assert "no further client can be let in (Too many open files); trying again" in line
-        for client in crowd:
-            client.close()
+        with contextlib.ExitStack() as crowd:
+            for _ in range(10):
+                crowd.enter_context(socket.create_connection(("127.0.0.1", port)))
+            for _ in pids:
+                assert server.stderr is not None
+                line = server.stderr.readline()
+                assert "no further client can be let in (Too many open files); trying again" in line
         for pid, limits in zip(pids, before, strict=True):
             resource.prlimit(pid, resource.RLIMIT_NOFILE, limits)
         assert asyncio.run(detections(port, np.zeros(1_600, np.float32))) == []

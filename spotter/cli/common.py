@@ -52,9 +52,20 @@ def say(message: str) -> None:
 def tell(line: str) -> None:
     """Print a line for people to stderr; where that cannot be written, listening goes on."""
     try:
-        print(line, file=sys.stderr, flush=True)
+        put(line, sys.stderr)
     except OSError:
         _discard(sys.stderr)
+
+
+def put(line: str, stream: TextIO | None = None) -> None:
+    """Write a line whole, to stdout unless said otherwise.
+
+    Where Python does not buffer, `print` writes the line and its end apart, and what another thread or
+    process writes meanwhile falls in between.
+    """
+    stream = sys.stdout if stream is None else stream
+    stream.write(f"{line}\n")
+    stream.flush()
 
 
 def guarded(command: Callable[[], int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.cli.common import tell, writing
+from spotter.cli.common import put, tell, writing
 from spotter.cli.lines import print_json
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Report:
         begin = f"{indent}{mark:5}" if indent else ""
         with writing():
             if self._console is None:
-                print(f"{begin}{text}", flush=True)
+                put(f"{begin}{text}")
                 return
             from rich.text import Text
 

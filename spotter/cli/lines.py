@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from spotter.cli.common import say
+from spotter.cli.common import put, say
 from spotter.events import Detection, DeviceBack, DeviceLost, Event, Health, Skipped
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def line(event: Event) -> str:
 
 def print_json(values: dict[str, Any]) -> None:
     """Print one object in a line of its own."""
-    print(json.dumps(values), flush=True)
+    put(json.dumps(values))
 
 
 class Lines:
@@ -74,7 +74,7 @@ class Lines:
             if not self._as_json:
                 return
         if not self._as_json:
-            print(line(event), flush=True)
+            put(line(event))
             return
         self._print_object(event)
 
@@ -83,7 +83,7 @@ class Lines:
         if self._as_json:
             self._print_object(explanation)
         else:
-            print(explanation.text(plain=not takes_blocks(sys.stdout.encoding)), flush=True)
+            put(explanation.text(plain=not takes_blocks(sys.stdout.encoding)))
 
     def tick(self, spotter: Spotter) -> None:
         """Nothing happened."""

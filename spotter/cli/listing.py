@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from spotter.cli.common import say, writing
+from spotter.cli.common import put, say, writing
 from spotter.cli.lines import print_json
 
 
@@ -21,7 +21,7 @@ def print_devices(*, as_json: bool) -> int:
             if as_json:
                 print_json({"type": "device", **asdict(device)})
             else:
-                print(device, flush=True)
+                put(str(device))
     if not devices:
         raise MicrophoneError("no input device found; connect a microphone, or give a recording with `--input FILE`")
     return 0
@@ -40,5 +40,5 @@ def print_models(*, as_json: bool) -> int:
                 print_json({"type": "model", **asdict(model), "folder": str(model.folder)})
             else:
                 what = model.problem or f"{', '.join(model.keywords)} ({model.bytes / 1_000:.0f} kB)"
-                print(f"{model.name}  {what}", flush=True)
+                put(f"{model.name}  {what}")
     return 0
