@@ -53,7 +53,7 @@ def test_where_python_buffers_nothing_each_line_is_written_whole(way: list[str])
     command += ["--input", str(ROOT / "spotter" / "data" / "demo.flac")]
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     written = []
-    with near, far, subprocess.Popen(command, cwd=ROOT, stdout=far, stderr=far) as process:
+    with near, far, subprocess.Popen(command, cwd=ROOT, stdout=far.fileno(), stderr=far.fileno()) as process:
         near.settimeout(60.0)
         while not written or b"windows: " not in written[-1]:
             written.append(near.recv(65_536))
