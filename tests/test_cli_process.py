@@ -52,7 +52,7 @@ def test_where_python_buffers_nothing_each_line_is_written_whole(way: list[str])
     command = [sys.executable, "-u", "-m", "spotter.listen", "--model", TINY, "--threshold", "0.2", *way]
     command += ["--input", str(ROOT / "spotter" / "data" / "demo.flac")]
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-    written = []
+    written: list[bytes] = []
     with near, far, subprocess.Popen(command, cwd=ROOT, stdout=far.fileno(), stderr=far.fileno()) as process:
         near.settimeout(60.0)
         while not written or b"windows: " not in written[-1]:
