@@ -1,7 +1,7 @@
 """A dask scheduler and its workers, each a process of its own, on the loopback address.
 
-Workers take 50 ms longer for a recording, so that something can happen in the middle; one called `deadly…` kills the
-process that hears it, and one called `unseen…` is not there for them.
+While it is `held`, workers wait before recordings in the folder `b`, so that something can happen in the middle; one
+called `deadly…` kills the process that hears it, and one called `unseen…` is not there for them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -20,12 +23,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _SLOW = """
-import os, signal, time
+import os, pathlib, signal, time
 from spotter.scan import cluster, work
+held = pathlib.Path(__file__).with_name("held")
 if not hasattr(work, "really"):
     work.really, exists = work.hear, os.path.exists
     def hear(task, recording):
-        time.sleep(0.05)
+        while held.exists() and recording.name.startswith("b/"):
+            time.sleep(0.01)
         if recording.name.startswith("deadly"):
             os.kill(os.getpid(), signal.SIGKILL)
         return work.really(task, recording)
@@ -74,6 +79,17 @@ class DaskCluster:
             return dict(client.run(os.getpid))
         finally:
             client.close()
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """Have nothing of the folder `b` heard, until the end or until what this gives is called."""
+        held = self._folder / "held"
+        held.touch()
+        let_go = partial(held.unlink, missing_ok=True)
+        try:
+            yield let_go
+        finally:
+            let_go()
 
     def kill_worker(self) -> None:
         """Kill one that works; another is started in its place."""

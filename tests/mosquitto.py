@@ -8,12 +8,12 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.processes import LIMIT_S, until
 
 if TYPE_CHECKING:
     from paho.mqtt.client import MQTTMessage
@@ -30,21 +30,16 @@ def required(program: str | None, name: str) -> str:
     return program
 
 
-def until(condition: Callable[[], object], limit_s: float = 10.0) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, f"did not happen within {limit_s:g} s"
-        time.sleep(0.005)
-
-
 class Mosquitto:
     """A broker that may be stopped and started again at the same port."""
 
     def __init__(self, folder: Path, *settings: str) -> None:
         self._program = required(PROGRAM, "mosquitto")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        # Kept until the end, without listening: nobody else is given the port while the broker is not there.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port: int = self._place.getsockname()[1]
         self._config = folder / "mosquitto.conf"
         lines = (f"listener {self.port} 127.0.0.1", "persistence false", *(settings or ("allow_anonymous true",)))
         self._config.write_text("\n".join(lines) + "\n", "utf-8")
@@ -58,8 +53,17 @@ class Mosquitto:
 
     def start(self) -> Mosquitto:
         self._process = subprocess.Popen([self._program, "-c", str(self._config)], stderr=subprocess.DEVNULL)
-        until(self._answers)
+        try:
+            until(self._answers)
+        except BaseException:
+            self.end()
+            raise
         return self
+
+    def end(self) -> None:
+        """Stop it, and give its port back."""
+        self.stop()
+        self._place.close()
 
     def stop(self) -> None:
         """End as with a power cut."""
@@ -72,7 +76,7 @@ class Mosquitto:
         assert self._process is not None
         assert self._process.poll() is None, "mosquitto has ended"
         try:
-            socket.create_connection(("127.0.0.1", self.port), 1.0).close()
+            socket.create_connection(("127.0.0.1", self.port), LIMIT_S).close()
         except OSError:
             return False
         return True
@@ -98,10 +102,10 @@ class Observer:
         self._client.on_message = lambda _client, _data, message: self._hear(message)
         self._client.connect("127.0.0.1", broker.port)
         self._client.loop_start()
-        assert self._subscribed.wait(5.0)
+        assert self._subscribed.wait(LIMIT_S)
 
     def say(self, topic: str, payload: str, *, retain: bool = False) -> None:
-        self._client.publish(topic, payload, 1, retain).wait_for_publish(5.0)
+        self._client.publish(topic, payload, 1, retain).wait_for_publish(LIMIT_S)
 
     def on(self, topic: str) -> list[bytes]:
         """Everything that was said there so far."""

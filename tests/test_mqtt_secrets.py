@@ -2,23 +2,61 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from spotter.cli import listen as listen_command
 from spotter.cli.listen import DEMO
+from spotter.mqtt.publisher import Publisher
 from tests.mosquitto import Mosquitto, Observer, required
+from tests.processes import LIMIT_S, until
 
 pytest.importorskip("paho.mqtt")
-# paho leaves the socket of a failed handshake to the garbage collector.
-left_open = pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning", "ignore:unclosed <ssl"
-)
+
+
+def left_open(test: Any) -> Any:
+    """Let a test pass although paho leaves the socket of a failed handshake to the garbage collector."""
+    for mark in (
+        pytest.mark.filterwarnings(
+            "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
+        ),
+        pytest.mark.filterwarnings("ignore:unclosed <ssl"),
+        pytest.mark.usefixtures("collected"),
+    ):
+        test = mark(test)
+    return test
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """Collect garbage at once, so that no later test is told of it."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command wait for the broker for as long as it takes; it gives up soon, and machines may be busy."""
+    monkeypatch.setattr("spotter.cli.mqtt_option._END_S", LIMIT_S)
+
+
+@pytest.fixture
+def told_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command end only when it knows what is wrong with the broker; a short recording may be quicker."""
+    really = Publisher.end
+
+    def end(publisher: Publisher, limit_s: float) -> None:
+        until(lambda: publisher._said)
+        really(publisher, limit_s)
+
+    monkeypatch.setattr(Publisher, "end", end)
 
 
 class Listen:
@@ -46,9 +84,10 @@ def guarded(tmp_path: Path) -> Iterator[Mosquitto]:
     passwords.chmod(0o600)
     broker = Mosquitto(tmp_path, "allow_anonymous false", f"password_file {passwords}").start()
     yield broker
-    broker.stop()
+    broker.end()
 
 
+@pytest.mark.usefixtures("patient")
 def test_a_password_from_a_file_or_the_environment_lets_us_in(
     guarded: Mosquitto, tmp_path: Path, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -59,10 +98,11 @@ def test_a_password_from_a_file_or_the_environment_lets_us_in(
     assert "MQTT sent: 10, dropped: 0" in listen(*name, "--mqtt-password-file", str(file))[2]
     monkeypatch.setenv("SPOTTER_MQTT_PASSWORD", "s3cret word")
     assert "MQTT sent: 10, dropped: 0" in listen(*name)[2]
-    assert len(observer.events()) == 20
+    until(lambda: len(observer.events()) == 20)
     observer.close()
 
 
+@pytest.mark.usefixtures("told_first")
 def test_a_wrong_password_is_said_and_listening_goes_on(
     guarded: Mosquitto, listen: Listen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,19 +130,21 @@ def encrypted(tmp_path: Path, certificate: Path) -> Iterator[Mosquitto]:
     files = (f"certfile {certificate / 'cert.pem'}", f"keyfile {certificate / 'key.pem'}")
     broker = Mosquitto(tmp_path, "allow_anonymous true", *files).start()
     yield broker
-    broker.stop()
+    broker.end()
 
 
+@pytest.mark.usefixtures("patient")
 def test_tls_works_with_the_certificate_of_who_signed(encrypted: Mosquitto, certificate: Path, listen: Listen) -> None:
     signer = certificate / "cert.pem"
     observer = Observer(encrypted, tls=ssl.create_default_context(cafile=str(signer)))
     _, _, err = listen("--mqtt", f"mqtts://{encrypted.address}", "--mqtt-ca", str(signer), "--mqtt-id", "k")
     assert "MQTT sent: 10, dropped: 0" in err
-    assert len(observer.events()) == 10
+    until(lambda: len(observer.events()) == 10)
     observer.close()
 
 
 @left_open
+@pytest.mark.usefixtures("told_first")
 def test_a_certificate_that_nobody_vouches_for_is_refused_with_a_hint(encrypted: Mosquitto, listen: Listen) -> None:
     _, _, err = listen("--mqtt", f"mqtts://{encrypted.address}")
     assert "self-signed certificate; give that of who signed it with --mqtt-ca" in err
@@ -110,6 +152,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused_with_a_hint(encrypted:
 
 
 @left_open
+@pytest.mark.usefixtures("told_first")
 def test_a_certificate_for_another_name_is_refused(encrypted: Mosquitto, certificate: Path, listen: Listen) -> None:
     signer = str(certificate / "cert.pem")
     _, _, err = listen("--mqtt", f"mqtts://localhost:{encrypted.port}", "--mqtt-ca", signer)

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from spotter.scan.rows import KILLS, Heard, Recording, Task
 from spotter.settings import DecoderConfig
 from tests.archive import archive, lines, scan
 from tests.dask_cluster import DaskCluster
+from tests.processes import LIMIT_S, started, until
 
 pytest.importorskip("distributed")
 
@@ -45,20 +46,14 @@ def wanted(recordings: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return out.read_bytes()
 
 
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 60.0
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
-def begun(recordings: Path, out: Path, scheduler: str, least: int) -> subprocess.Popen[str]:
+@contextmanager
+def begun(recordings: Path, out: Path, scheduler: str, least: int) -> Iterator[subprocess.Popen[str]]:
     """A scan of its own process that has heard so many recordings."""
     command = [sys.executable, "-m", "spotter", "scan", str(recordings), "--out", str(out), "--scheduler", scheduler]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     journal = out.with_name(f"{out.name}.files.jsonl")
-    until(lambda: lines(journal) > least)
-    return process
+    with started(command, stderr=subprocess.PIPE) as process:
+        until(lambda: lines(journal) > least)
+        yield process
 
 
 def test_two_worker_processes_write_the_same_table(
@@ -70,10 +65,11 @@ def test_two_worker_processes_write_the_same_table(
 
 def test_a_killed_worker_loses_nothing(two: DaskCluster, recordings: Path, wanted: bytes, tmp_path: Path) -> None:
     out = tmp_path / "found.csv"
-    with begun(recordings, out, two.address, 3) as process:
+    with two.held() as let_go, begun(recordings, out, two.address, 3) as process:
         two.kill_worker()
         assert lines(out) == 0, "it was in the middle"
-        _, said = process.communicate(timeout=60)
+        let_go()
+        _, said = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, said
     assert out.read_bytes() == wanted
     assert lines(tmp_path / "found.csv.files.jsonl") == 31, "each recording once"
@@ -162,9 +158,9 @@ def test_a_scheduler_that_is_killed_in_the_middle_keeps_the_rows_and_the_scan_go
 ) -> None:
     """The last of this file, since it ends what the others share."""
     out = tmp_path / "found.csv"
-    with begun(recordings, out, two.address, 3) as process:
+    with two.held(), begun(recordings, out, two.address, 3) as process:
         two.kill_scheduler()
-        _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 1
     assert f"the scheduler {two.address} is gone; what was heard is kept, and the same command goes on" in said
     assert "Traceback" not in said

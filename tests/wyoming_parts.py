@@ -20,6 +20,7 @@ from spotter.serving.server import Server
 from spotter.serving.session import Service, Session
 from spotter.serving.words import Words
 from tests.fakes import ScriptedModel
+from tests.processes import LIMIT_S
 
 if TYPE_CHECKING:
     from wyoming.event import Event
@@ -83,8 +84,8 @@ async def served(*models: ToneModel, by: Service | None = None, **limits: Any) -
 
 
 async def answered(client: AsyncTcpClient) -> Event:
-    """Return the next answer, which must come soon."""
-    event = await asyncio.wait_for(client.read_event(), 20.0)
+    """Return the next answer."""
+    event = await asyncio.wait_for(client.read_event(), LIMIT_S)
     assert event is not None, "the service closed the connection"
     return event
 
@@ -100,7 +101,7 @@ async def detections(port: int, samples: Floats, names: list[str] | None = None)
         assert client._writer is not None
         client._writer.write_eof()
         found = []
-        while (event := await asyncio.wait_for(client.read_event(), 20.0)) is not None:
+        while (event := await asyncio.wait_for(client.read_event(), LIMIT_S)) is not None:
             assert event.type in ("detection", "not-detected")
             if event.type == "detection":
                 found.append((event.data["name"], event.data["timestamp"]))
@@ -114,7 +115,7 @@ async def emptied(server: Server) -> None:
         while len(server):  # noqa: ASYNC110  the server tells nobody
             await asyncio.sleep(0.01)
 
-    await asyncio.wait_for(wait(), 10.0)
+    await asyncio.wait_for(wait(), LIMIT_S)
 
 
 @contextmanager

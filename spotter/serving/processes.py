@@ -128,13 +128,14 @@ class Others:
 
     async def begin(self) -> None:
         """Start them, and wait until each is ready; `SpotterError` where one ends instead."""
-        # Ctrl-C is for the first process, which ends the others; one that comes just now waits until they are started.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
-        try:
-            for process in self._processes:
+        for process in self._processes:
+            # Ctrl-C is for the first process, which ends the others; one that comes now waits until this is started.
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+            try:
                 process.start()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            await asyncio.sleep(0)  # where it is to end, no further ones are started
         loop = asyncio.get_running_loop()
         ends = loop.time() + _READY_S
         while any(count == _NOT_READY for count in self._counts[1:]):
