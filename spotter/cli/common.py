@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
+from spotter.cli import unread
 from spotter.errors import SpotterError
 from spotter.stderr import settled
 
@@ -82,6 +83,8 @@ def guarded(command: Callable[[], int]) -> int:
         _discard(sys.stdout)
         say(str(error))
         return code or error.exit_code
+    finally:
+        unread.end()
     return code
 
 
@@ -100,11 +103,20 @@ def writing() -> Iterator[None]:
 
 @contextmanager
 def interrupted_by(end: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Have Ctrl-C and SIGTERM call `end` meanwhile; where only another thread could be called, nothing changes."""
+    """Have Ctrl-C and SIGTERM call `end` meanwhile; where only another thread could be called, nothing changes.
+
+    One that was ignored stays so: Ctrl-C does not concern what a script has started with `&`.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def interrupted(number: int, frame: FrameType | None) -> None:
+        unread.begin()
+        end(number, frame)
+
+    wanted = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupted) for number in wanted}
     try:
         yield
     finally:
@@ -137,12 +149,8 @@ def _code_of(command: Callable[[], int]) -> int:
 
 def _discard(stream: TextIO) -> None:
     """Nobody takes what is written: let the interpreter's last flush go nowhere instead of failing."""
-    try:
-        null = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null, stream.fileno())
-        os.close(null)
-    except (OSError, ValueError):  # no real file
-        pass
+    with suppress(OSError, ValueError):  # no real file
+        unread.lead_nowhere(stream.fileno())
 
 
 def _fill_closed_streams() -> None:
