@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
@@ -128,15 +129,19 @@ def test_ctrl_c_in_a_terminal_which_reaches_all_of_them_ends_in_silence() -> Non
         assert server.wait(LIMIT_S) == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_while_processes_are_still_getting_ready_ends_it_within_two_seconds(number: int) -> None:
+@pytest.mark.parametrize(
+    ("tell", "number"), [(os.killpg, signal.SIGINT), (os.kill, signal.SIGINT), (os.kill, signal.SIGTERM)]
+)
+def test_ctrl_c_while_processes_are_still_getting_ready_ends_it_within_two_seconds(
+    tell: Callable[[int, int], None], number: int
+) -> None:
     command = [sys.executable, "-m", "spotter.serve", "--uri", "tcp://127.0.0.1:0", "--processes", "24"]
 
     def end() -> float:
-        with started(command, stderr=subprocess.PIPE) as server:
+        with started(command, stderr=subprocess.PIPE, start_new_session=True) as server:
             until(lambda: helpers(server.pid))
             began = time.monotonic()
-            server.send_signal(number)
+            tell(server.pid, number)
             _, err = server.communicate(timeout=LIMIT_S)
             took = time.monotonic() - began
             assert (server.returncode, err) == (0, "")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import signal
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, Final
 
 from spotter.extras import want
@@ -56,12 +58,15 @@ def _parallel(
     from joblib import Parallel, delayed, parallel_config
 
     with parallel_config(backend="loky", n_jobs=jobs, initializer=_leave_ctrl_c_to_parent):
-        results: Any = Parallel(return_as="generator_unordered")(delayed(work)(one) for one in recordings)
+        results: Any = None
         try:
+            with _ctrl_c_held():
+                results = Parallel(return_as="generator_unordered")(delayed(work)(one) for one in recordings)
             for heard in results:  # noqa: UP028  # `yield from` would close it by itself, with a warning
                 yield heard
         finally:
-            _close(results)
+            if results is not None:
+                _close(results)
 
 
 def _close(results: Any) -> None:
@@ -89,6 +94,35 @@ def _deaths() -> tuple[type[BaseException], ...]:
     from joblib.externals.loky import BrokenProcessPool
 
     return (BrokenProcessPool,)
+
+
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Start processes that Ctrl-C in a terminal does not reach while they get ready; we are told of it afterwards."""
+    if sys.platform == "win32" or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    from multiprocessing import resource_tracker
+
+    from joblib.externals.loky.backend import resource_tracker as of_joblib
+
+    for tracker in (resource_tracker, of_joblib):  # each would let Ctrl-C through when it is started
+        tracker.ensure_running()
+    came: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+        if signal.getsignal(number) is not None
+    }
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # which processes inherit
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _leave_ctrl_c_to_parent() -> None:

@@ -128,6 +128,9 @@ class Others:
 
     async def begin(self) -> None:
         """Start them, and wait until each is ready; `SpotterError` where one ends instead."""
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()  # it would let Ctrl-C through when it is started
         for process in self._processes:
             # Ctrl-C is for the first process, which ends the others; one that comes now waits until this is started.
             before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
