@@ -9,11 +9,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 _log = logging.getLogger(__name__)
 
+_MOST_WAITING: Final = 10_000  # calls kept for callbacks that are slower than what is heard
+_POLL_S: Final = 0.01
 _SLICE_S: Final = 0.1  # waits are cut, so that Ctrl-C is served on Windows too
 
 
@@ -21,20 +24,32 @@ class CallbackThread:
     """Runs calls one after the other; the thread begins with the first.
 
     `on_exit` is called when a call raises `SystemExit`, which is kept in `exit`; no other call runs then.
+
+    Parameters
+    ----------
+    can_wait : bool
+        Where too many calls wait, so does who submits one; otherwise the oldest is dropped, since a microphone
+        goes on, and what has waited for hours is of no use.
+    stopping
+        Whether it is to stop; then nobody waits.
     """
 
-    def __init__(self, on_exit: Callable[[], None]) -> None:
+    def __init__(self, on_exit: Callable[[], None], *, can_wait: bool, stopping: Callable[[], bool]) -> None:
         self.exit: SystemExit | None = None
-        self._on_exit = on_exit
-        self._exited = False
+        self._on_exit, self._can_wait, self._stopping = on_exit, can_wait, stopping
+        self._exited = self._drops_said = False
         self._calls: SimpleQueue[tuple[Callable[[Any], object], Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def submit(self, call: Callable[[Any], object], argument: object) -> None:
-        """Have `call(argument)` run soon; returns at once."""
+        """Have `call(argument)` run soon."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="spotter-callbacks", daemon=True)
             self._thread.start()
+        while self._can_wait and self._calls.qsize() >= _MOST_WAITING and not (self._stopping() or self._exited):
+            time.sleep(_POLL_S)
+        if not self._can_wait and self._calls.qsize() >= _MOST_WAITING:
+            self._drop()
         self._calls.put((call, argument))
 
     def close(self) -> None:
@@ -49,6 +64,17 @@ class CallbackThread:
     def is_current(self) -> bool:
         """Whether a callback asks."""
         return threading.current_thread() is self._thread
+
+    def _drop(self) -> None:
+        with suppress(Empty):  # just taken
+            self._calls.get_nowait()
+        if not self._drops_said:
+            self._drops_said = True
+            _log.warning(
+                "%d calls of callbacks wait, which are too slow: the oldest are dropped from now on; "
+                "do less in a callback, or hand it to a thread of your own",
+                _MOST_WAITING,
+            )
 
     def _work(self) -> None:
         while (item := self._calls.get()) is not None:

@@ -105,11 +105,10 @@ class EventQueue:
             bell()
 
     def _say_drops(self) -> None:
-        """Say it to whom it concerns, a loop: callbacks have had every event."""
+        """Say it to whom it concerns, a loop: callbacks have a queue of their own."""
         if self.dropped and not self._drops_said:
             self._drops_said = True
             _log.warning(
-                "%d events or more were not fetched in time and are lost to this loop; "
-                "do less in it, or use callbacks, which get every event",
+                "%d events or more were not fetched in time and are lost to this loop; do less in it, or use callbacks",
                 self.dropped,
             )

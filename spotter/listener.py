@@ -124,7 +124,9 @@ class Listener:
         """Have a function called with each `Detection` of these keywords.
 
         `@listener.on("yes", "no")` above a function, or `listener.on("yes", "no", call=function)`.
-        Calls run one after the other on a thread of their own.
+        Calls run one after the other on a thread of their own. Should a microphone hear more than they can keep up
+        with, 10,000 calls wait, of whatever kind; then the oldest is dropped for each new one, which is logged once.
+        A recording waits for them.
 
         Raises
         ------

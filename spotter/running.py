@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from spotter.callbacks import CallbackThread, join
-from spotter.errors import MicrophoneError
+from spotter.errors import MicrophoneError, SpotterError
 from spotter.event_queue import EventQueue
 from spotter.events import Event
 from spotter.health import HealthMonitor
@@ -65,7 +65,7 @@ class Run:
         sound: Callable[[int, Floats], object] | None = None,
     ) -> None:
         self.source = source
-        self.callbacks = CallbackThread(self.stop)
+        self.callbacks = CallbackThread(self.stop, can_wait=not is_live(source), stopping=lambda: self.stopping)
         self.done = threading.Event()
         self.closed = False  # whether somebody has waited for its end
         self.stopping = False  # whether it was told to end; a plain flag, since signal handlers set it
@@ -159,6 +159,14 @@ class Run:
                 self._deliver(events)
         except BaseException as error:  # noqa: BLE001  raised again where somebody waits for the end
             self._error = error
+            # Who uses callbacks only, and waits for nothing, would be deaf without a line.
+            _log.error(
+                "listening to %s has ended: %s",
+                self.source.name,
+                str(error) or type(error).__name__,
+                exc_info=None if isinstance(error, SpotterError) else error,
+                extra={"raised": True},
+            )
         finally:
             self.events.close()
             self.callbacks.close()

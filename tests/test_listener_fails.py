@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from spotter.callbacks import CallbackThread
+from spotter.errors import MicrophoneError
 from spotter.listener import Listener
 from spotter.sources.memory import Samples
 from tests.fakes import Failing, Pushed, ScriptedModel
@@ -72,6 +74,24 @@ def test_a_live_source_that_fails_is_closed_and_raises() -> None:
     assert source.closed == 1
 
 
+@pytest.mark.parametrize(("error", "traceback"), [(OSError("unplugged"), True), (MicrophoneError("unplugged"), False)])
+def test_a_source_that_fails_is_logged_at_once_since_who_uses_callbacks_waits_for_nothing(
+    error: Exception, traceback: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = Pushed()
+    listener = Listener(ScriptedModel(), source=source)
+    listener.start()
+    source.error = error
+    until(lambda: not listener.running)
+    assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
+        ("ERROR", "listening to pushed has ended: unplugged")
+    ]
+    assert ("Traceback" in caplog.text) is traceback
+    with pytest.raises(type(error), match="unplugged"):
+        listener.stop()
+    assert len(caplog.records) == 1
+
+
 def leave(_: object) -> None:
     raise SystemExit(3)
 
@@ -133,3 +153,52 @@ def test_start_after_a_run_that_failed_starts_and_reports_the_old_failure(caplog
     assert len(list(listener.events())) == 3
     listener.stop()
     assert "the run before had failed: the disk is gone" in caplog.text
+
+
+def test_calls_for_a_callback_that_is_too_slow_for_a_microphone_are_dropped_the_oldest_first_and_it_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("spotter.callbacks._MOST_WAITING", 2)
+    calls = CallbackThread(lambda: None, can_wait=False, stopping=lambda: False)
+    going, free = threading.Event(), threading.Event()
+    called: list[object] = []
+
+    def slow(number: object) -> None:
+        called.append(number)
+        going.set()
+        assert free.wait(60.0)
+
+    calls.submit(slow, 0)
+    assert going.wait(60.0)
+    for number in range(1, 6):
+        calls.submit(slow, number)
+    free.set()
+    calls.close()
+    assert calls.join(60.0)
+    assert called == [0, 4, 5]
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == [
+        "2 calls of callbacks wait, which are too slow"
+    ]
+
+
+def test_a_recording_waits_for_a_callback_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spotter.callbacks._MOST_WAITING", 1)
+    listener = to_talk()
+    going, free = threading.Event(), threading.Event()
+    heard: list[Detection] = []
+
+    @listener.on_any
+    def slow(detection: Detection) -> None:
+        heard.append(detection)
+        going.set()
+        assert free.wait(60.0)
+
+    listener.start()
+    assert going.wait(60.0)
+    until(lambda: listener.spotter is not None and listener.spotter.detections == 3)
+    assert listener.run_now
+    assert not listener.run_now.done.wait(0.2)  # the third call waits for room
+    free.set()
+    until(lambda: not listener.running)
+    listener.stop()
+    assert words(heard) == ["yes", "no", "yes"]

@@ -14,6 +14,8 @@ LEVELS: Final = ("debug", "info", "warning", "error")
 
 class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "raised", False):  # the command says it when it ends
+            return
         message = record.getMessage()
         if record.levelno < logging.WARNING:
             message = f"{record.levelname.lower()}: {record.name.removeprefix('spotter.')}: {message}"
