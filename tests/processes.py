@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,8 @@ _TRIES: Final = 3
 @contextmanager
 def started(command: Sequence[str], **how: Any) -> Iterator[subprocess.Popen[str]]:
     """Run a command until the test is over, whatever becomes of the test."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as under nohup; what is started would ignore it, too
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, text=True, **how) as process:
         try:
             yield process

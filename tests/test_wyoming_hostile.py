@@ -7,8 +7,11 @@ import errno
 import json
 import socket
 import struct
+import sys
+import time
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -16,12 +19,14 @@ from wyoming.info import Describe
 
 from spotter.serving.connection import Connection, encoded
 from tests.fakes import TALK, ToneScorer
+from tests.processes import LIMIT_S
 from tests.wyoming_parts import (
     AsyncTcpClient,
     Detect,
     ToneModel,
     answered,
     chunks,
+    closed,
     detections,
     emptied,
     logged,
@@ -29,6 +34,23 @@ from tests.wyoming_parts import (
 )
 
 HEADER = b'{"type": "audio-chunk", "data": {"rate": 16000, "width": 2, "channels": 1}, "payload_length": %d}\n'
+
+
+FULL = (
+    "%d clients are there already; further ones get the places of those that send no audio, or are turned away, "
+    "give more with --connections"
+)
+Ends: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Clock:
+    """Goes on when it is told to, however busy the machine is."""
+
+    def __init__(self) -> None:
+        self.now_s = time.monotonic()
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +66,9 @@ async def pushed(port: int, data: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(data)
     try:
-        return await asyncio.wait_for(reader.read(), 10.0)
+        return await asyncio.wait_for(reader.read(), LIMIT_S)
     finally:
-        writer.close()
+        await closed(writer)
 
 
 @pytest.mark.parametrize(
@@ -88,13 +110,12 @@ def test_garbage_is_answered_with_one_error_and_one_line_while_others_are_heard(
 def test_a_client_that_stops_in_the_middle_is_forgotten_without_a_word(sent: bytes, how: str) -> None:
     async def stop() -> list[tuple[str, int]]:
         async with served() as (server, port):
-            raw = socket.create_connection(("127.0.0.1", port))
-            for chunk in chunks(TALK[:16_000]):
-                raw.sendall(encoded(chunk.event()))
-            raw.sendall(sent)
-            if how == "reset":
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            raw.close()
+            with socket.create_connection(("127.0.0.1", port)) as raw:
+                for chunk in chunks(TALK[:16_000]):
+                    raw.sendall(encoded(chunk.event()))
+                raw.sendall(sent)
+                if how == "reset":
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             heard = await detections(port, TALK)
             await emptied(server)
             return heard
@@ -111,8 +132,8 @@ def test_others_are_answered_while_clients_pour_audio() -> None:
             writer.write(minute[at : at + 65_536])
             await writer.drain()
         writer.write_eof()
-        await asyncio.wait_for(reader.read(), 60.0)
-        writer.close()
+        await asyncio.wait_for(reader.read(), LIMIT_S)
+        await closed(writer)
 
     async def both() -> int:
         async with served() as (_, port):
@@ -134,25 +155,27 @@ def test_a_client_that_never_reads_is_not_read_from_either_and_is_let_go(said: l
     asked = encoded(Describe().event()) * 2_000
 
     async def never() -> tuple[int, int]:
-        async with served(idle_s=3.0) as (server, port):
-            raw = socket.socket()
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            raw.connect(("127.0.0.1", port))
-            raw.setblocking(False)  # noqa: FBT003
-            refused, kept, client = 0, (0, 0), None
-            while refused < 20 or (refused < 1_000 and not kept[0]):  # then nothing moves any more
-                try:
-                    raw.send(asked)
-                except BlockingIOError:
-                    refused += 1
-                    await asyncio.sleep(0.01)
-                await asyncio.sleep(0)
-                client = next(iter(server._clients), client)
-                if client is not None:
-                    kept = client._transport.get_write_buffer_size(), client._reader.waiting
-            assert [name for name, _ in await detections(port, TALK)] == ["yes", "no"]
-            await emptied(server)
-            raw.close()
+        clock = Clock()
+        async with served(idle_s=1.0) as (server, port):
+            server.clock = clock
+            with socket.socket() as raw:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+                raw.connect(("127.0.0.1", port))
+                raw.setblocking(False)  # noqa: FBT003
+                refused, kept, client = 0, (0, 0), None
+                while refused < 20 or (refused < 1_000 and not kept[0]):  # then nothing moves any more
+                    try:
+                        raw.send(asked)
+                    except BlockingIOError:
+                        refused += 1
+                        await asyncio.sleep(0.01)
+                    await asyncio.sleep(0)
+                    client = next(iter(server._clients), client)
+                    if client is not None:
+                        kept = client._transport.get_write_buffer_size(), client._reader.waiting
+                assert [name for name, _ in await detections(port, TALK)] == ["yes", "no"]
+                clock.now_s += 2.0
+                await emptied(server)
             return kept
 
     unread, waiting = asyncio.run(never())
@@ -160,26 +183,31 @@ def test_a_client_that_never_reads_is_not_read_from_either_and_is_let_go(said: l
     assert waiting < 400_000
     (line,) = said
     said.clear()
-    assert line.endswith(": no whole frame for 3 s; closed")
+    assert line.endswith(": no whole frame for 1 s; closed")
 
 
 def test_a_client_that_says_nothing_is_let_go_and_one_that_speaks_is_not(said: list[str]) -> None:
     async def both() -> str:
-        async with served(idle_s=1.5) as (server, port):
-            silent = await asyncio.open_connection("127.0.0.1", port)
+        clock = Clock()
+        async with served(idle_s=1.0) as (server, port):
+            server.clock = clock
+            _, silent = await asyncio.open_connection("127.0.0.1", port)
             async with AsyncTcpClient("127.0.0.1", port) as client:
-                for _ in range(8):
-                    await asyncio.sleep(0.3)
+                for _ in range(2):
                     await client.write_event(Describe().event())
                     kind = (await answered(client)).type
+                    clock.now_s += 0.8
+                while len(server) > 1:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+                await asyncio.sleep(0.6)  # it looks around twice more
                 assert len(server) == 1
-            silent[1].close()
+            await closed(silent)
             return kind
 
     assert asyncio.run(both()) == "info"
     (line,) = said
     said.clear()
-    assert line.endswith(": no whole frame for 1.5 s; closed")
+    assert line.endswith(": no whole frame for 1 s; closed")
 
 
 def test_more_clients_than_agreed_are_turned_away_with_an_answer_and_one_line(said: list[str]) -> None:
@@ -189,14 +217,96 @@ def test_more_clients_than_agreed_are_turned_away_with_an_answer_and_one_line(sa
             turned_away = [await pushed(port, b"") for _ in range(5)]
             assert len(server) == 2
             for _, writer in there:
-                writer.close()
+                await closed(writer)
             await emptied(server)
             assert [name for name, _ in await detections(port, TALK)] == ["yes", "no"]
             return turned_away
 
     for answer in asyncio.run(crowd()):
         assert b'"too-many-clients"' in answer
-    assert said == ["2 clients are there already; further ones are turned away, give more with --connections"]
+    assert said == [FULL % 2]
+    said.clear()
+
+
+async def pinged(port: int, host: str = "127.0.0.1") -> Ends:
+    """Be a client from one of this machine's addresses, which pings, and nothing else."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(host, 0))
+    await ping((reader, writer))
+    return reader, writer
+
+
+async def ping(client: Ends) -> None:
+    client[1].write(b'{"type": "ping"}\n')
+    assert b"pong" in await asyncio.wait_for(client[0].readline(), LIMIT_S)
+
+
+async def told_to_go(client: Ends) -> bool:
+    answer = await asyncio.wait_for(client[0].read(), LIMIT_S)
+    await closed(client[1])
+    return b'"too-many-clients"' in answer
+
+
+def test_where_all_places_are_taken_who_has_sent_no_audio_for_longest_makes_room(said: list[str]) -> None:
+    audio = encoded(next(chunks(TALK)).event())
+
+    async def crowd() -> list[str]:
+        clock = Clock()
+        async with served(connections=3) as (server, port):
+            server.clock = clock
+            there = []
+            for _ in range(3):
+                there.append(await pinged(port))
+                clock.now_s += 1.0
+            first, second, heard = there
+            heard[1].write(audio)
+            for client in there:
+                await ping(client)
+            clock.now_s += 7.5  # ten and a half seconds after the first one came
+            for client in there:
+                await ping(client)
+            newcomer = await pinged(port)
+            assert await told_to_go(first)
+            assert await told_to_go(await pinged_in_vain(port))
+            clock.now_s += 1.0
+            words = [name for name, _ in await detections(port, TALK)]
+            assert await told_to_go(second)
+            for client in (heard, newcomer):
+                await ping(client)
+                await closed(client[1])
+            await emptied(server)
+            return words
+
+    assert asyncio.run(crowd()) == ["yes", "no"]
+    assert said == [FULL % 3]
+    said.clear()
+
+
+async def pinged_in_vain(port: int) -> Ends:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b'{"type": "ping"}\n')
+    return reader, writer
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the machine has one loopback address")
+def test_a_machine_that_takes_most_places_without_a_use_for_them_loses_its_own(said: list[str]) -> None:
+    async def crowd() -> None:
+        clock = Clock()
+        async with served(connections=3) as (server, port):
+            server.clock = clock
+            waiting = await pinged(port, "127.0.0.2")
+            clock.now_s += 1.0
+            greedy = [await pinged(port, "127.0.0.3") for _ in range(2)]
+            clock.now_s += 20.0
+            newcomer = await pinged(port, "127.0.0.4")
+            assert len(server) == 3
+            await ping(waiting)
+            await ping(newcomer)
+            for _, writer in (waiting, newcomer, *greedy):
+                await closed(writer)
+            await emptied(server)
+
+    asyncio.run(crowd())
+    assert said == [FULL % 3]
     said.clear()
 
 
@@ -269,7 +379,7 @@ def test_others_have_their_turn_between_streams_that_a_client_begins_over_and_ov
             writer.write(rates)
             while begun.count("stream") < 30:  # noqa: ASYNC110
                 await asyncio.sleep(0)
-            writer.close()
+            await closed(writer)
 
     def note() -> None:
         begun.append("turn")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -88,6 +88,13 @@ async def answered(client: AsyncTcpClient) -> Event:
     event = await asyncio.wait_for(client.read_event(), LIMIT_S)
     assert event is not None, "the service closed the connection"
     return event
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and wait until it is."""
+    writer.close()
+    with suppress(OSError):  # the other side was first
+        await asyncio.wait_for(writer.wait_closed(), LIMIT_S)
 
 
 async def detections(port: int, samples: Floats, names: list[str] | None = None) -> list[tuple[str, int]]:

@@ -54,8 +54,10 @@ class Connection(asyncio.Protocol):
         self._session = Session(owner.service, self._say)
         self._loop = asyncio.get_running_loop()
         self._work: Iterator[Event | float] = iter(())  # what the frame before is in the middle of
+        self.host = ""  # where the client is
         self._name = "a client"
-        self._last_s = self._loop.time()  # when a frame was whole
+        self._last_s = owner.clock()  # when a frame was whole
+        self.audio_s = self._last_s  # when audio came, or at first the client
         self._due = False  # whether a turn is to come
         self._held = False  # answers wait, since the client does not read
         self._ended = False  # no more will come
@@ -66,7 +68,8 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
         peer = transport.get_extra_info("peername")
-        self._name = f"{peer[0]}:{peer[1]}" if isinstance(peer, tuple) else "a client"
+        if isinstance(peer, tuple):
+            self.host, self._name = peer[0], f"{peer[0]}:{peer[1]}"
         self._transport.set_write_buffer_limits(high=self._limits.unread_bytes)
         if not self._owner.opened(self):
             self._leave("there are too many clients; try again later", "too-many-clients")
@@ -109,6 +112,10 @@ class Connection(asyncio.Protocol):
                 self._say(f"no whole frame for {self._limits.idle_s:g} s; closed")
             self.abort()
 
+    def make_room(self) -> None:
+        """Close a client whose place another one gets; it may come back."""
+        self._leave("there are too many clients, and this one sent no audio; connect again", "too-many-clients")
+
     def abort(self) -> None:
         """Close at once."""
         self._transport.abort()
@@ -149,7 +156,8 @@ class Connection(asyncio.Protocol):
     def _advance(self) -> bool:
         """Work through some frames, or a part of one; whether there is more to do."""
         left_s, frames, settled = self._limits.turn_s, self._limits.turn_frames, False
-        self._session.look(self._owner.clock(), self._reader.waiting)
+        now_s = self._owner.clock()
+        self._session.look(now_s, self._reader.waiting)
         while not self._blocked():
             for answer in self._work:
                 if isinstance(answer, float):
@@ -165,7 +173,8 @@ class Connection(asyncio.Protocol):
             frame = self._reader.next()
             if frame is not None:
                 frames -= 1
-                self._last_s = self._loop.time()
+                self._last_s = now_s
+                self.audio_s = now_s if frame.payload and frame.type == "audio-chunk" else self.audio_s
                 self._work = self._session.hear(frame, more=self._reader.waiting > 0)
                 settled = False
             elif not settled:

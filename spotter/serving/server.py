@@ -7,6 +7,7 @@ import contextlib
 import logging
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -39,7 +40,8 @@ class Server:
         self.clock = time.monotonic
         self._slow_until_s = float("-inf")  # said, and not again before
         self.counted: Callable[[int], None] = lambda _: None  # is told how many there are
-        self._clients: set[Connection] = set()
+        self._clients: set[Connection] = set()  # who have a place
+        self._open: set[Connection] = set()  # with those that are told why they have none
         self._full = False  # and said so
         self._server: asyncio.Server | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -81,20 +83,26 @@ class Server:
             self._watch.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._watch
-        for client in tuple(self._clients):
+        for client in tuple(self._open):
             client.abort()
         await asyncio.sleep(0)  # their ends are told by the loop
 
     def opened(self, client: Connection) -> bool:
         """Take a client in; False where there are too many."""
+        self._open.add(client)
         if len(self._clients) >= self.limits.connections:
             if not self._full:
                 _log.warning(
-                    "%d clients are there already; further ones are turned away, give more with --connections",
+                    "%d clients are there already; further ones get the places of those that send no audio, or are "
+                    "turned away, give more with --connections",
                     len(self._clients),
                 )
             self._full = True
-            return False
+            silent = self._longest_silent()
+            if silent is None:
+                return False
+            self._clients.discard(silent)
+            silent.make_room()
         self._clients.add(client)
         self.most = max(self.most, len(self._clients))
         self.counted(len(self._clients))
@@ -102,9 +110,20 @@ class Server:
 
     def closed(self, client: Connection) -> None:
         """Forget a client."""
+        self._open.discard(client)
         self._clients.discard(client)
         self.counted(len(self._clients))
         self._full = self._full and len(self._clients) > self.limits.connections // 2
+
+    def _longest_silent(self) -> Connection | None:
+        """Return who has sent no audio for longest, from the machine that has most of those; None where all are heard.
+
+        So a machine that takes all places without a use for them loses its own, and a satellite that waits does not.
+        """
+        begin_s = self.clock() - self.limits.silent_s
+        silent = [client for client in self._clients if client.audio_s <= begin_s]
+        hosts = Counter(client.host for client in silent)
+        return max(silent, key=lambda client: (hosts[client.host], -client.audio_s), default=None)
 
     def left_out(self, seconds: float) -> None:
         """Count audio in which nothing was decided; say so, once a minute at most."""
@@ -119,8 +138,7 @@ class Server:
             )
 
     async def _look_for_idle(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self.limits.idle_s / _LOOKS_IN_IDLE_TIME)
             for client in tuple(self._clients):
-                client.close_if_idle(loop.time())
+                client.close_if_idle(self.clock())
