@@ -122,6 +122,9 @@ class Recorder:
         if samples > 0:
             self._put(_Missed({"samples": samples, "reason": reason}))
 
+    def pause(self) -> None:
+        """The device has gone; what came is written as it comes."""
+
     def skip(self, end_sample: int, windows: int, samples: int) -> None:
         """So many windows were left out."""
         where = {"end_sample": end_sample, "samples": samples, "time": round(end_sample / SAMPLE_RATE, 4)}

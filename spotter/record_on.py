@@ -73,6 +73,10 @@ class StreamRecorder:
         self._origin += samples
         self._recorders[-1].miss(samples, reason)
 
+    def pause(self) -> None:
+        """The device has gone."""
+        self._recorders[-1].pause()
+
     def skip(self, end_sample: int, windows: int, samples: int) -> None:
         """So many windows were left out."""
         self._recorders[-1].skip(end_sample - self._start_sample, windows, samples)

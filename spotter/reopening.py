@@ -133,6 +133,8 @@ class Keeper:
         self._source.close()
         self._spotter.ring.flush()
         yield from self._spotter.events()
+        if self._spotter.tape is not None:
+            self._spotter.tape.pause()
         now = elapsed_s()
         if now - self._back_at_s > _STEADY_S:
             self._retry_s = _FIRST_RETRY_S
@@ -151,7 +153,7 @@ class Keeper:
         attempt, now = self._attempt, elapsed_s()
         if attempt is None:
             if now >= self._retry_at_s:
-                self._attempt = Attempt(self._source, self._doorbell, self._ring_s)
+                self._try()
             return
         if not attempt.over:
             return
@@ -169,8 +171,18 @@ class Keeper:
         if failed:
             self._source.close()
             self._attempt = None
-            self._retry_s = min(2.0 * self._retry_s, _LAST_RETRY_S)
-            self._retry_at_s = elapsed_s() + self._retry_s
+            self._try_later()
+
+    def _try(self) -> None:
+        try:
+            self._attempt = Attempt(self._source, self._doorbell, self._ring_s)
+        except RuntimeError as error:  # the system has no thread to give just now
+            self._say_why(MicrophoneError(str(error)))
+            self._try_later()
+
+    def _try_later(self) -> None:
+        self._retry_s = min(2.0 * self._retry_s, _LAST_RETRY_S)
+        self._retry_at_s = elapsed_s() + self._retry_s
 
     def _say_why(self, error: BaseException) -> None:
         """Log why it does not open, when that changes; raise what time will not mend."""

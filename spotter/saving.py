@@ -148,6 +148,10 @@ class Saver:
         """So many samples at 16 kHz were recorded by nobody."""
         self._part(samples / SAMPLE_RATE)
 
+    def pause(self) -> None:
+        """The device has gone: write what is there of the last clips now, since it may be away for long."""
+        self._cut(whole=False)
+
     def skip(self, end_sample: int, windows: int, samples: int) -> None:
         """Windows were not judged; their audio is there."""
 

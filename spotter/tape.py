@@ -22,6 +22,9 @@ class Tape(Protocol):
     def miss(self, samples: int, reason: str) -> None:
         """So much stream time, in samples at 16 kHz, was recorded by nobody."""
 
+    def pause(self) -> None:
+        """The device has gone, perhaps for long; `miss` comes when it is back, or at the end."""
+
     def skip(self, end_sample: int, windows: int, samples: int) -> None:
         """So many windows, in so many samples up to a position of the stream, were left out as too late."""
 
@@ -51,6 +54,11 @@ class Tapes:
         """Stream time was recorded by nobody."""
         for tape in self._tapes:
             tape.miss(samples, reason)
+
+    def pause(self) -> None:
+        """The device has gone."""
+        for tape in self._tapes:
+            tape.pause()
 
     def skip(self, end_sample: int, windows: int, samples: int) -> None:
         """Windows were not judged."""

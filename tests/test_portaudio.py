@@ -18,7 +18,7 @@ from spotter.ring import Ring
 from spotter.sources import microphone as module
 from spotter.sources.microphone import Microphone
 from spotter.sources.portaudio import PortAudio
-from tests.fakes import FakePortAudioError, FakeStream
+from tests.fakes import FakePortAudioError, FakeSoundDevice, FakeStream
 from tests.microphones import drained, frames, started, system, until
 
 
@@ -194,6 +194,66 @@ def test_a_call_overtakes_one_that_hangs() -> None:
     assert system.run(lambda: "done", 5.0) == "done"
     free.set()
     until(lambda: not system.hangs)
+
+
+def test_no_call_overtakes_one_that_lists_the_devices_anew_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("spotter.sources.portaudio._GATE_S", 0.01)
+    portaudio, fake = PortAudio(), FakeSoundDevice()
+    going, free = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def list_anew() -> None:
+        going.set()
+        assert free.wait(60.0)
+        order.append("listed")
+
+    monkeypatch.setattr(fake, "_initialize", list_anew)
+    lister = threading.Thread(target=portaudio.refresh, args=(fake,))
+    lister.start()
+    assert going.wait(60.0)
+    with pytest.raises(TimeoutError):
+        portaudio.run(lambda: order.append("opened"), 0.2)
+    free.set()
+    lister.join()
+    until(lambda: not portaudio.hangs)
+    assert order == ["listed", "opened"]
+
+
+def test_what_a_late_call_opened_is_closed_before_another_call_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spotter.sources.portaudio._GATE_S", 60.0)
+    portaudio = PortAudio()
+    free, closing = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def close(_: object) -> None:
+        closing.set()
+        time.sleep(0.1)
+        order.append("closed")
+
+    with pytest.raises(TimeoutError):
+        portaudio.run(free.wait, 0.01, late=close)
+    free.set()
+    assert closing.wait(60.0)
+    portaudio.run(lambda: order.append("opened"), 60.0)
+    assert order == ["closed", "opened"]
+
+
+def test_where_no_thread_can_be_started_opening_is_an_error_and_closing_is_done_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    microphone, stream, _, _ = started(monkeypatch)
+    until(lambda: not module.PORTAUDIO._idle)  # threads that could do it
+
+    def none_left(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("spotter.sources.portaudio._Worker", none_left)
+    microphone.close()
+    assert stream.calls == ["start", "abort", "close"]
+    with pytest.raises(MicrophoneError, match="starts no more threads"):
+        microphone.open()
 
 
 def test_the_interpreters_end_does_not_wait_for_a_sound_system_that_hangs() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from spotter.events import Detection, DeviceBack, DeviceLost
 from spotter.recorded import spot
+from spotter.reopening import Attempt
 from spotter.ring import Ring
 from spotter.sources.microphone import Microphone
 from tests.fakes import FakePortAudioError, FakeSoundDevice, FakeStream, ScriptedModel
@@ -82,6 +83,28 @@ def test_a_device_that_comes_and_goes_all_the_time_is_opened_ever_more_rarely(
                 stream.die()
             time.sleep(0.002)
     assert 3 <= len(system.streams) <= 9
+
+
+def test_where_no_thread_can_be_started_it_is_tried_again(
+    system: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "spotter")
+    tries = []
+
+    def attempt(*arguments: Any) -> Attempt:
+        tries.append(arguments)
+        if len(tries) < 4:
+            raise RuntimeError("can't start new thread")
+        return Attempt(*arguments)
+
+    monkeypatch.setattr("spotter.reopening.Attempt", attempt)
+    with Heard() as heard:
+        say(system.streams[0])
+        system.streams[0].die()
+        until(lambda: len(system.streams) == 2 and system.streams[1].active)
+        say(system.streams[1])
+        until(lambda: len(heard.of(Detection)) == 2)
+    assert "still no microphone: can't start new thread" in caplog.text
 
 
 @pytest.mark.parametrize("where", ["open", "start", "initialise"])

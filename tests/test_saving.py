@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import soundfile
 
+from spotter.events import Detection
 from spotter.listener import Listener
 from spotter.pipeline import Spotter
 from spotter.saving import Saver, _Clip
 from spotter.sources.memory import Samples
 from spotter.tape import Tapes
-from tests.fakes import TALK, Pushed, ScriptedModel, recording
+from tests.fakes import TALK, FakeSoundDevice, Pushed, ScriptedModel, recording
+from tests.lost_devices import Heard, say, until
 
 RATE = 16_000
 
@@ -77,6 +79,24 @@ def test_a_clip_is_whole_although_much_audio_came_at_once_after_a_stall(tmp_path
     clips.end()
     about = json.loads(next(tmp_path.glob("*.json")).read_text("utf-8"))
     assert about["time"] - about["clip_start"] == pytest.approx(2.0, abs=0.001)
+
+
+def test_the_clip_of_a_word_right_before_the_device_goes_is_written_while_it_is_away(
+    system: FakeSoundDevice, tmp_path: Path
+) -> None:
+    heard = Heard()
+    listener = heard.listener
+    clips = Saver(tmp_path, listener.model, listener.source)
+    listener.tape, listener.explain = Tapes(clips), clips.see
+    with heard:
+        say(system.streams[0])
+        until(lambda: heard.of(Detection))
+        system.plug([])
+        system.streams[0].die()
+        until(lambda: list(tmp_path.glob("yes_*.wav")))
+        assert listener.waiting
+    clips.end()
+    assert clips.saved == 1
 
 
 def test_of_several_channels_the_one_that_is_heard_is_kept(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ class PortAudio:
 
     def __init__(self) -> None:
         self._gate = threading.Lock()  # held during a call; one that hangs is overtaken soon
+        self._listing = threading.Lock()  # held while devices are listed anew, which nothing may overtake
         self._lock = threading.Lock()  # of what follows
         self._calls: set[_Call] = set()  # not returned
         self._idle: list[_Worker] = []  # threads that wait for a call
@@ -84,15 +85,22 @@ class PortAudio:
         ------
         TimeoutError
             It has not returned in time, or too many calls hang already.
+        MicrophoneError
+            The system has no thread to give.
         """
         with self._lock:
             newest = time.monotonic() - _FORGIVEN_S
             recent = sum(call.began_s > newest for call in self._calls)
             if not always and (recent >= _MOST_HUNG or len(self._calls) >= _MOST_EVER):
                 raise TimeoutError(f"{len(self._calls)} calls before it hang")
-            worker = self._idle.pop() if self._idle else _Worker(self._gate, self._settled, self._retires)
+            worker = self._worker()
             call = _Call(function)
-            self._calls.add(call)
+            if worker is not None:
+                self._calls.add(call)
+        if worker is None:
+            if always:
+                return function()
+            raise MicrophoneError("the system starts no more threads; end programs that have many")
         begun = False
         try:
             with stderr or contextlib.nullcontext():  # before the call begins, since it may put something in its place
@@ -157,6 +165,14 @@ class PortAudio:
         with self._lock:
             if self._streams or len(self._calls) > 1:
                 return False
+            self._listing.acquire()  # free, since whoever has it is among the calls
+        try:
+            self._list_anew(sounddevice)
+        finally:
+            self._listing.release()
+        return True
+
+    def _list_anew(self, sounddevice: Any) -> None:
         with contextlib.suppress(sounddevice.PortAudioError):  # it was not initialised: the last time failed
             sounddevice._terminate()  # noqa: SLF001  nothing public does it
         library = getattr(sounddevice, "_lib", None)
@@ -165,7 +181,14 @@ class PortAudio:
         else:  # what that does, but for sending all of stderr nowhere meanwhile, what others say there included
             sounddevice._check(library.Pa_Initialize(), "Error initializing PortAudio")  # noqa: SLF001
             sounddevice._initialized += 1  # noqa: SLF001
-        return True
+
+    def _worker(self) -> _Worker | None:
+        if self._idle:
+            return self._idle.pop()
+        try:
+            return _Worker(self._gate, self._listing, self._settled, self._retires)
+        except RuntimeError:  # can't start new thread
+            return None
 
     def _settled(self, call: _Call, worker: _Worker) -> None:
         with self._lock:
@@ -250,11 +273,12 @@ class _Worker:
     def __init__(
         self,
         gate: threading.Lock,
+        listing: threading.Lock,
         settled: Callable[[_Call, _Worker], None],
         retires: Callable[[_Worker], bool],
     ) -> None:
         self.calls: SimpleQueue[_Call] = SimpleQueue()
-        self._gate, self._settled, self._retires = gate, settled, retires
+        self._gate, self._listing, self._settled, self._retires = gate, listing, settled, retires
         threading.Thread(target=self._work, name="spotter-portaudio", daemon=True).start()
 
     def _work(self) -> None:
@@ -267,10 +291,12 @@ class _Worker:
                     return
                 continue
             got = self._gate.acquire(timeout=_GATE_S)
+            with self._listing:
+                pass
             call.compute()
+            call.hand_over(partial(self._settled, call, self))  # a late one is tidied up after behind the gate, too
             if got:
                 self._gate.release()
-            call.hand_over(partial(self._settled, call, self))
             del call  # what it returned is its caller's
 
 
