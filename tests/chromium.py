@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-LIMIT_MS = 15_000
+LIMIT_MS = 60_000  # only guards against hanging
 
 
 @contextmanager

@@ -22,12 +22,12 @@ from spotter.page.server import Server
 from spotter.page.shown import Shown
 from spotter.sources.memory import Samples
 from tests.fakes import TALK, Pushed, ScriptedModel
+from tests.processes import LIMIT_S, until
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 KINDS = {"i1": np.int8, "u1": np.uint8, "i2": np.int16, "f4": np.float32, "f8": np.float64}
-LIMIT_S = 10.0
 
 
 def listener_of(samples: Any = TALK, model: Any = None, **settings: Any) -> Listener:
@@ -62,13 +62,6 @@ def heard_server(tmp_path: Path) -> Iterator[Server]:
     with served(listener, tmp_path / "clips") as server:
         hear_all(listener, server)
         yield server
-
-
-def until(condition: Callable[[], object]) -> None:
-    ends = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < ends, "it did not come about in time"
-        time.sleep(0.01)
 
 
 def until_judged(kept: Kept, position: int) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from spotter.cli import listen, serve
+from tests.processes import LIMIT_S
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -109,10 +110,11 @@ def test_home_assistant_is_told_where_the_service_is(start: ModuleType) -> None:
             pass
 
     with HTTPServer(("127.0.0.1", 0), Supervisor) as server:
-        thread = threading.Thread(target=server.handle_request)
+        server.timeout = LIMIT_S
+        thread = threading.Thread(target=server.handle_request, daemon=True)
         thread.start()
         start.announce("secret", f"http://127.0.0.1:{server.server_port}")
-        thread.join(60)
+        thread.join(LIMIT_S)
     ((path, authorization, body),) = told
     assert (path, authorization, body["service"]) == ("/discovery", "Bearer secret", "wyoming")
     assert re.fullmatch(r"tcp://[\w.-]+:10400", body["config"]["uri"])

@@ -248,6 +248,8 @@ def test_a_page_whose_listener_has_gone_says_so_and_comes_back(browser: Browser,
             again = Server(server.shown, "127.0.0.1", server.port)
             again.token = server.token
             again.start()
-            wait_for(page, "document.querySelector('#state').dataset.state !== 'gone'")
-            wait_for(page, "document.querySelectorAll('#events li').length >= 2")
-            again.stop()
+            try:
+                wait_for(page, "document.querySelector('#state').dataset.state !== 'gone'")
+                wait_for(page, "document.querySelectorAll('#events li').length >= 2")
+            finally:
+                again.stop()

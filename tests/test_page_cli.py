@@ -21,6 +21,7 @@ from spotter.cli.listen import DEMO
 from spotter.cli.listen import main as listen
 from spotter.model import Model
 from tests.fakes import TALK, LiveSystem, ScriptedModel
+from tests.processes import LIMIT_S, started
 
 windows = pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent otherwise there")
 
@@ -34,16 +35,12 @@ def scripted(monkeypatch: pytest.MonkeyPatch) -> None:
 def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a command, and wait for the address of its page."""
     command = [sys.executable, "-m", "spotter", *arguments]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as process:
+    with started(command, stderr=subprocess.PIPE, stdin=subprocess.PIPE) as process:
         assert process.stderr
         for line in process.stderr:
             if line.startswith("page: "):
                 break
-        try:
-            yield process, line.split()[1]
-        finally:
-            if process.poll() is None:
-                process.kill()
+        yield process, line.split()[1]
 
 
 @windows
@@ -51,9 +48,9 @@ def test_a_recording_is_shown_until_ctrl_c() -> None:
     with running("page", str(DEMO), "--address", "127.0.0.1:0") as (process, url):
         assert process.stderr
         assert process.stderr.readline() == "10 detections in demo.flac; Ctrl-C ends\n"
-        assert b"<canvas" in urllib.request.urlopen(url, timeout=5.0).read()  # noqa: S310  our own address
+        assert b"<canvas" in urllib.request.urlopen(url, timeout=LIMIT_S).read()  # noqa: S310  our own address
         process.send_signal(signal.SIGINT)
-        assert process.wait(5.0) == 0
+        assert process.wait(LIMIT_S) == 0
         assert process.stderr.read() == ""
 
 
@@ -65,7 +62,7 @@ def test_the_microphones_page_ends_with_listening() -> None:
         assert process.stdin
         process.stdin.write("\0" * 64_000)  # two seconds
         process.stdin.close()
-        assert process.wait(10.0) == 0
+        assert process.wait(LIMIT_S) == 0
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((host, int(port)))
 
@@ -160,6 +157,6 @@ def test_a_damaged_recording_is_shown_as_far_as_it_goes(tmp_path: Path) -> None:
         assert process.stderr
         said = [process.stderr.readline() for _ in range(2)]
         assert "detections in talk.flac; Ctrl-C ends" in said[1]
-        urllib.request.urlopen(url, timeout=5.0).close()  # noqa: S310  our own address
+        urllib.request.urlopen(url, timeout=LIMIT_S).close()  # noqa: S310  our own address
         process.send_signal(signal.SIGINT)
-        assert process.wait(5.0) == 2
+        assert process.wait(LIMIT_S) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import logging
@@ -25,9 +26,9 @@ from tests.page_parts import (
     heard_server,  # noqa: F401  a fixture
     listener_of,
     served,
-    until,
     until_judged,
 )
+from tests.processes import until
 
 SETTINGS = {"thresholds": {"yes": 0.5, "no": 0.5}, "smooth_ms": 100, "margin": 0.1}
 
@@ -88,12 +89,12 @@ def test_a_viewer_that_asks_and_never_reads_costs_little_and_delays_nobody(tmp_p
         eager.wait_for(lambda m: m["type"] == "rows" and len(m["ends"]) and m["ends"][-1] > kept.end - 16_000)
         assert len(fired(eager.try_out(1, yes=0.5, no=0.5))) > 10
         assert memory_mb() - before < 20
-        assert max(took) < 3.0
+        assert max(took) < 15.0  # a viewer that does not answer is left after twenty seconds
         assert server.viewers == 2
         begun = time.monotonic()
         listener.stop()
         server.stop()
-        assert time.monotonic() - begun < 5.0
+        assert time.monotonic() - begun < 15.0
         lazy.close()
 
 
@@ -117,13 +118,11 @@ def test_one_that_falls_far_behind_loses_sound_and_is_told(tmp_path: Path) -> No
 
 
 def test_no_more_than_sixteen_look(server: Server) -> None:
-    viewers = [Viewer(server) for _ in range(16)]
-    for viewer in viewers:
-        viewer.wait_for("greeting")
-    with pytest.raises(InvalidStatus, match="503"):
-        Viewer(server)
-    for viewer in viewers:
-        viewer.close()
+    with contextlib.ExitStack() as crowd:
+        for viewer in [crowd.enter_context(Viewer(server)) for _ in range(16)]:
+            viewer.wait_for("greeting")
+        with pytest.raises(InvalidStatus, match="503"):
+            Viewer(server)
     until(lambda: server.viewers == 0)
     Viewer(server).close()
 

@@ -11,7 +11,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from spotter.callbacks import join
 from spotter.errors import BadInputError
@@ -33,8 +33,7 @@ _quiet.setLevel(logging.CRITICAL + 1)
 
 SOCKET: Final = "/live"
 _MOST_VIEWERS: Final = 16
-_MOST_STRANGERS: Final = 64  # who have not sent the token yet, or never will
-_MOST_CONNECTIONS: Final = 128  # with those that fetch a file, or say nothing
+_MOST_STRANGERS: Final = 64  # who have not sent the token yet, fetch a file, or say nothing
 _HANDSHAKE_S: Final = 5.0
 _ALIVE_S: Final = 20.0  # between two signs of life, and for each answer
 _CLOSE_S: Final = 0.5
@@ -58,8 +57,8 @@ class Server:
         self.port = port
         self.shown, self._host = shown, host
         self._files = read_files()
-        self._viewers = self._strangers = 0
-        self._connections = 0  # of any kind
+        self._viewers = 0
+        self._strangers: dict[ServerConnection, None] = {}  # oldest first
         self._foreign_said = self._failure_said = False
         self._ready = threading.Event()
         self._failed: OSError | ValueError | None = None
@@ -126,9 +125,10 @@ class Server:
             await self._stopping.wait()
 
     def _counting(self) -> type[ServerConnection]:
-        """Return the kind of connection that is dropped at once where there are too many.
+        """Return the kind of connection of which the oldest stranger is dropped where there are too many.
 
         Each is an open file, and so is the microphone: whoever opens hundreds must not keep it from being opened again.
+        The oldest, since a browser has sent its token at once, and whoever only stays must not keep it out.
         """
         from websockets.asyncio.server import ServerConnection
 
@@ -137,12 +137,14 @@ class Server:
         class Counted(ServerConnection):
             def connection_made(self, transport: asyncio.BaseTransport) -> None:
                 super().connection_made(transport)
-                page._connections += 1
-                if page._connections > _MOST_CONNECTIONS:
-                    self.transport.abort()
+                page._strangers[self] = None
+                if len(page._strangers) > _MOST_STRANGERS:
+                    oldest = next(iter(page._strangers))
+                    del page._strangers[oldest]
+                    oldest.transport.abort()
 
             def connection_lost(self, exc: Exception | None) -> None:
-                page._connections -= 1
+                page._strangers.pop(self, None)
                 super().connection_lost(exc)
 
         return Counted
@@ -153,10 +155,9 @@ class Server:
         viewer = Viewer(self.shown, connection)
         try:
             with contextlib.suppress(ConnectionClosed):
-                with self._counted("_strangers"):
-                    known = await viewer.knows(self.token)
-                if known:
-                    with self._counted("_viewers"):
+                if await viewer.knows(self.token):
+                    self._strangers.pop(connection, None)
+                    with self._counted():
                         await viewer.run()
         except Exception:  # noqa: BLE001  whatever it is, it is that viewer's, whose browser tries again
             _log.log(
@@ -167,12 +168,12 @@ class Server:
             self._failure_said = True
 
     @contextlib.contextmanager
-    def _counted(self, name: Literal["_viewers", "_strangers"]) -> Iterator[None]:
-        setattr(self, name, getattr(self, name) + 1)
+    def _counted(self) -> Iterator[None]:
+        self._viewers += 1
         try:
             yield
         finally:
-            setattr(self, name, getattr(self, name) - 1)
+            self._viewers -= 1
 
     def _request(self, connection: ServerConnection, request: Request) -> Response | None:  # noqa: ARG002
         """Answer a request for a file; None goes on with one for a WebSocket."""
@@ -195,7 +196,7 @@ class Server:
             log, self._foreign_said = (_log.info if self._foreign_said else _log.warning), True
             log("another site (%.80s) tried to connect to the page; it was refused", ", ".join(origins) or "not named")
             return _refuse(HTTPStatus.FORBIDDEN, "only the page itself may connect")
-        if self._viewers >= _MOST_VIEWERS or self._strangers >= _MOST_STRANGERS:
+        if self._viewers >= _MOST_VIEWERS:
             return _refuse(HTTPStatus.SERVICE_UNAVAILABLE, f"{_MOST_VIEWERS} viewers look already")
         return None
 
