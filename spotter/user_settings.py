@@ -14,7 +14,8 @@ import json
 import os
 import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,21 +103,53 @@ def save_own(
     thresholds : of every keyword
     smooth_ms, margin : as in `DecoderConfig`
     """
-    path, values = settings_file(), _read()
-    models = _models(values)
+    path = settings_file()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone_in(path.parent):
+            values = _read()
+            values["models"] = _with(_models(values), name, model, thresholds, smooth_ms=smooth_ms, margin=margin)
+            data = json.dumps({**values, "format": FORMAT}, ensure_ascii=False, indent=2) + "\n"
+            write_over(path, data.encode())
+    except OSError as error:
+        raise BadInputError(f"{path} cannot be written ({error.strerror}); make room, or check its rights") from None
+    return path
+
+
+def _with(
+    models: Mapping[str, dict[str, Any]],
+    name: str,
+    model: DecoderConfig,
+    thresholds: Mapping[str, float],
+    *,
+    smooth_ms: float,
+    margin: float,
+) -> dict[str, dict[str, Any]]:
+    """Return the entries of all models with one of them anew, or left out where it says nothing."""
     own = {key: value for key, value in models.get(name, {}).items() if key != "threshold"}
     own["thresholds"] = {k: round(v, 4) for k, v in thresholds.items() if _differ(v, model.threshold_of(k))}
     for key, value in (("smooth_ms", smooth_ms), ("margin", margin)):
         own[key] = round(value, 4) if _differ(value, getattr(model, key)) else None
     own = {key: value for key, value in own.items() if value not in (None, {})}
     others = {other: entry for other, entry in models.items() if other != name}
-    values = {**values, "format": FORMAT, "models": {**others, **({name: own} if own else {})}}
+    return {**others, **({name: own} if own else {})}
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads out that would save just now: what they read would be old. Not on Windows."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_over(path, (json.dumps(values, ensure_ascii=False, indent=2) + "\n").encode())
-    except OSError as error:
-        raise BadInputError(f"{path} cannot be written ({error.strerror}); make room, or check its rights") from None
-    return path
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _differ(one: float, other: float) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ from spotter.model import Model
 from spotter.settings import DecoderConfig
 from spotter.user_settings import applied, own_settings, save_own, settings_file
 from tests.fakes import TALK, ScriptedModel
+from tests.processes import LIMIT_S, started
 
 MODEL = DecoderConfig(threshold=0.7, thresholds={"yes": 0.6}, smooth_ms=100.0, margin=0.1)
 WORDS = ("yes", "no")
@@ -198,7 +200,7 @@ def test_listen_uses_them_and_says_so(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_threads_that_save_at_once_leave_a_whole_file(file: Path) -> None:
+def test_threads_that_save_at_once_leave_a_whole_file_with_what_each_has_saved(file: Path) -> None:
     problems: list[Exception] = []
 
     def save(name: str) -> None:
@@ -214,5 +216,32 @@ def test_threads_that_save_at_once_leave_a_whole_file(file: Path) -> None:
     for thread in threads:
         thread.join()
     assert problems == []
-    assert set(json.loads(file.read_text())["models"]) <= set("abc")
+    assert set(json.loads(file.read_text())["models"]) == set("abc")
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that are let go of by themselves")
+def test_who_saves_while_another_process_does_reads_what_that_one_has_written(file: Path) -> None:
+    put(file, of_model())
+    other = (
+        "import fcntl, os, pathlib, sys\n"
+        "file = pathlib.Path(sys.argv[1])\n"
+        "fcntl.flock(os.open(file.parent, os.O_RDONLY), fcntl.LOCK_EX)\n"
+        "print('alone', flush=True)\n"
+        "sys.stdin.read()\n"
+        "file.write_text(sys.argv[2])\n"
+    )
+    added = json.dumps({"format": 1, "models": {"third": {"margin": 0.3}}})
+    command = [sys.executable, "-c", other, str(file), added]
+    with started(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "alone\n"
+        saving = threading.Thread(
+            target=save_own, args=("mine", MODEL, {"yes": 0.5}), kwargs={"smooth_ms": 100.0, "margin": 0.1}
+        )
+        saving.start()
+        saving.join(0.2)  # without the lock it would be done
+        process.stdin.close()
+        saving.join(LIMIT_S)
+    assert json.loads(file.read_text())["models"] == {"third": {"margin": 0.3}, "mine": {"thresholds": {"yes": 0.5}}}
