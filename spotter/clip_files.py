@@ -10,10 +10,14 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from spotter.arrays import Floats
 from spotter.settings import SAMPLE_RATE
+
+# A name has 255 bytes at most; a file under way has some 40 more than a clip's, and letters up to 4 each.
+_PART_LETTERS: Final = 40
+_PART_BYTES: Final = 80
 
 
 def save(folder: Path, name: str, samples: Floats, about: Mapping[str, Any]) -> Path:
@@ -57,8 +61,9 @@ def model_facts(model: Any) -> dict[str, Any]:
 
 
 def plain(name: str) -> str:
-    """Return a text as a part of a file's name."""
-    return re.sub(r"\W+", "_", name).strip("_")[:40] or "audio"
+    """Return a text as a part of a file's name; of one that is too long, the first letters."""
+    letters = re.sub(r"\W+", "_", name).strip("_")[:_PART_LETTERS]
+    return letters.encode()[:_PART_BYTES].decode(errors="ignore") or "audio"
 
 
 def bytes_of_clips(folder: Path) -> int:

@@ -244,7 +244,7 @@ def test_where_no_thread_can_be_started_opening_is_an_error_and_closing_is_done_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     microphone, stream, _, _ = started(monkeypatch)
-    until(lambda: not module.PORTAUDIO._idle)  # threads that could do it
+    until(lambda: not vars(module)["PORTAUDIO"]._idle)  # threads that could do it
 
     def none_left(*_: object) -> None:
         raise RuntimeError("can't start new thread")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from spotter.clip_files import clip_name, save
 from spotter.events import Detection
 from spotter.listener import Listener
 from spotter.pipeline import Spotter
@@ -97,6 +98,18 @@ def test_the_clip_of_a_word_right_before_the_device_goes_is_written_while_it_is_
         assert listener.waiting
     clips.end()
     assert clips.saved == 1
+
+
+def test_words_of_many_bytes_give_names_that_a_file_may_have_and_none_takes_the_place_of_another(
+    tmp_path: Path,
+) -> None:
+    for word, last in (("打开客厅里的灯" * 6, "一"), ("𠀀" * 40, "二"), ("𠀀" * 40, "三")):
+        about = {"keyword": word + last, "time": 1.0, "score": 0.97, "source": "録音" * 20 + ".wav"}
+        path = save(tmp_path, clip_name(about), TALK[:100], about)
+        keyword = path.name.split("_")[0]
+        assert len(keyword) >= 20
+        assert word.startswith(keyword)
+    assert len(list(tmp_path.glob("*.wav"))) == 3
 
 
 def test_of_several_channels_the_one_that_is_heard_is_kept(tmp_path: Path) -> None:
