@@ -131,7 +131,7 @@ class Health(_Timed):
     Its time is the end of the second in which it was found.
     """
 
-    finding: str  # "invalid", "zeros", "too_low", "offset", "clipping", "hum", or "ok": it is over
+    finding: str  # "invalid", "scale", "zeros", "too_low", "offset", "clipping", "hum", or "ok": it is over
     message: str  # the likely cause, and what to do
 
     def as_dict(self) -> dict[str, Any]:

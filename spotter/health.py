@@ -31,6 +31,8 @@ TOO_LOW_DBFS: Final = -85.0
 # At 0.1% of a second the shipped model hears all of its demo, at 0.5% it has begun to miss words.
 CLIPPED_SHARE: Final = 1e-3
 _FULL_SCALE: Final = 0.999
+# 30 dB over full scale: no gain does that, and the words of 16-bit integers that were only made floats lie far over it.
+_SCALE: Final = 32.0
 # Of full scale. Cheap sound cards have up to 0.01; 0.02 is a level of -34 dBFS, so silence is never silent.
 OFFSET: Final = 0.02
 # Words at an arm's length have some -25 dBFS; softer hum is not worth a line, since the front-end is deaf below 60 Hz.
@@ -142,6 +144,7 @@ _UNUSABLE: Final = Second(
 # The first that is found is the one that is said.
 _RULES: Final = (
     _Rule(finding="invalid", holds=lambda s: not s.usable, after_s=3, forgives=math.inf),
+    _Rule(finding="scale", holds=lambda s: s.peak > _SCALE, after_s=3, forgives=0.01),
     _Rule(finding="zeros", holds=lambda s: s.constant and s.highest == 0.0, after_s=3, forgives=math.inf),
     _Rule(finding="too_low", holds=lambda s: s.level_dbfs < TOO_LOW_DBFS and not s.constant, after_s=300, forgives=1e9),
     _Rule(
@@ -254,6 +257,10 @@ def message_for(finding: str, second: Second, platform: str = sys.platform) -> s
         "invalid": (
             "what comes is no sound: samples are NaN, infinite or absurdly large, and nothing is heard: the driver or "
             f"the device is broken; plug it in again, or {another}"
+        ),
+        "scale": (
+            f"samples of {second.peak:.0f} come where full scale is 1, as if 16-bit integers had only been made floats, "
+            "and nothing is heard right: divide them by 32768"
         ),
         "zeros": f"nothing but zeros comes, which no microphone gives of itself: {_unmute(platform)}",
         "too_low": (

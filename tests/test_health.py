@@ -119,6 +119,17 @@ def test_a_dial_tone_is_no_hum() -> None:
 # What is one
 
 
+def test_integers_that_were_only_made_floats_are_said_to_be_that_and_nothing_else() -> None:
+    monitor = HealthMonitor()
+    events = list(monitor.hear(np.tile((SPEECH + np.float32(0.05)) * np.float32(32_768), 2)))
+    assert [event.finding for event in events] == ["scale"]
+    assert "divide them by 32768" in events[0].message
+
+
+def test_a_recording_far_over_full_scale_is_clipping_and_of_the_right_scale() -> None:
+    assert [finding for _, finding in found(SPEECH * np.float32(16.0))] == ["clipping"]
+
+
 def test_zeros_are_said_after_three_seconds_and_once() -> None:
     assert found(np.zeros(30 * RATE, np.float32)) == [(3.0, "zeros")]
 
