@@ -112,6 +112,52 @@ def test_a_table_that_cannot_be_written_leaves_the_one_before(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["found.csv", "found.csv.files.jsonl", "recordings"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_a_link_and_the_table_is_written_where_it_leads(there: bool, tmp_path: Path) -> None:
+    folder, kept = archive(tmp_path / "recordings", 1), tmp_path / "kept"
+    kept.mkdir()
+    out, target = tmp_path / "found.csv", kept / "table.csv"
+    if there:
+        target.touch()
+    out.symlink_to(target)
+    for _ in range(2):
+        assert scan(folder, out, "--force") == 0
+        assert out.is_symlink()
+        assert lines(target) == 2
+    assert [path.name for path in kept.iterdir()] == ["table.csv"]
+
+
+def test_a_link_that_leads_to_no_folder_is_refused_before_anything_is_heard(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found.csv"
+    out.symlink_to(tmp_path / "nowhere" / "found.csv")
+    assert scan(archive(tmp_path / "recordings", 1), out) == 2
+    assert "found.csv cannot be written (No such file or directory)" in capsys.readouterr().err
+
+
+def test_the_table_is_on_the_disk_before_it_takes_the_place_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, int]] = []
+    sync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        done.append(("on the disk", os.fstat(descriptor).st_ino))
+        sync(descriptor)
+
+    def replaced(path: Path, target: Path) -> Path:
+        done.append(("in its place", path.stat().st_ino))
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", replaced)
+    out = tmp_path / "found.csv"
+    assert scan(archive(tmp_path / "recordings", 1), out) == 0
+    assert done == [("on the disk", out.stat().st_ino), ("in its place", out.stat().st_ino)]
+
+
 def test_something_unexpected_in_one_recording_is_its_own_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

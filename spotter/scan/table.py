@@ -51,7 +51,9 @@ def write(path: Path, heard: Iterable[Heard]) -> None:
     part = _part(path)
     try:
         _KINDS[path.suffix.lower()](part, sorted(heard, key=lambda one: one.recording.name))
-        part.replace(path)
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())  # else a power cut may leave the new name with nothing in it
+        part.replace(_target(path))
     except OSError as error:
         reason = error.strerror or str(error)
         raise SpotterError(f"{path} cannot be written ({reason}); make room, and the same command writes it") from None
@@ -59,8 +61,14 @@ def write(path: Path, heard: Iterable[Heard]) -> None:
         part.unlink(missing_ok=True)
 
 
+def _target(path: Path) -> Path:
+    """Where the table itself is: a link stays one, and what it leads to is written anew."""
+    return Path(os.path.realpath(path))  # unlike `resolve`, it takes links that lead in a circle
+
+
 def _part(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    target = _target(path)
+    return target.with_name(f".{target.name}.{os.getpid()}.part")
 
 
 def _rows(heard: Sequence[Heard]) -> Iterator[tuple[str, str, float, float, float, float]]:
