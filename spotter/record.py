@@ -259,7 +259,25 @@ def _create(path: Path, *, force: bool) -> int:
         descriptor = os.open(path, flags, 0o666)
     except OSError as error:
         raise BadInputError(f"{path} cannot be written ({error.strerror}); give another file to record to") from None
+    if not _locked(descriptor):
+        os.close(descriptor)
+        raise BadInputError(f"{path} is just being recorded; wait until that has ended, or give another name")
     return descriptor
+
+
+def _locked(descriptor: int) -> bool:
+    """Keep other recorders out, also of this process, for as long as the file is open; not on Windows."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        pass
+    return True
 
 
 def _replace(path: Path, data: bytes) -> None:

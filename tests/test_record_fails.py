@@ -93,6 +93,21 @@ def test_force_keeps_the_recording_that_is_there_until_something_is_heard(tmp_pa
         assert len(notes(path)["missing"]) == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no locks that are let go of by themselves")
+def test_force_does_not_write_over_a_recording_that_is_being_made(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    recorder = Recorder(path)
+    recorder.begin(RATE, 1)
+    recorder.hear(TALK[:, None])
+    with pytest.raises(
+        BadInputError, match=r"a\.wav is just being recorded; wait until that has ended, or give another"
+    ):
+        Recorder(path, force=True)
+    recorder.end()
+    assert soundfile.info(path).frames == len(TALK)
+    Recorder(path, force=True).end()
+
+
 def test_force_never_touches_what_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.wav").mkdir()
     with pytest.raises(BadInputError, match="give another name"):
