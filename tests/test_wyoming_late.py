@@ -10,6 +10,7 @@ from wyoming.ping import Ping
 from spotter.arrays import Floats
 from spotter.serving.lateness import Lateness
 from tests.fakes import TALK, ToneScorer
+from tests.processes import LIMIT_S
 from tests.wyoming_parts import AsyncTcpClient, ToneModel, answered, chunks, logged, served
 
 
@@ -81,7 +82,7 @@ def test_a_client_that_stays_late_is_up_to_date_again_which_is_counted_and_said_
             return heard, server.skipped_s
 
     with logged() as lines:
-        heard, skipped_s = asyncio.run(late())
+        heard, skipped_s = asyncio.run(asyncio.wait_for(late(), LIMIT_S))
     assert 5 < heard < 24  # of 26
     assert 20.0 < skipped_s < 40.0
     (line,) = lines
