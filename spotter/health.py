@@ -259,8 +259,8 @@ def message_for(finding: str, second: Second, platform: str = sys.platform) -> s
             f"the device is broken; plug it in again, or {another}"
         ),
         "scale": (
-            f"samples of {second.peak:.0f} come where full scale is 1, as if 16-bit integers had only been made floats, "
-            "and nothing is heard right: divide them by 32768"
+            f"samples of {second.peak:.0f} come where full scale is 1, as if 16-bit integers had only been made "
+            "floats, and nothing is heard right: divide them by 32768"
         ),
         "zeros": f"nothing but zeros comes, which no microphone gives of itself: {_unmute(platform)}",
         "too_low": (

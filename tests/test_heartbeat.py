@@ -50,7 +50,7 @@ class Manager:
     def __init__(self, path: str) -> None:
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.bind(path)
-        self.socket.settimeout(20.0)
+        self.socket.settimeout(60.0)
 
     def next(self) -> list[str]:
         return self.socket.recv(4_096).decode().split("\n")
@@ -74,7 +74,7 @@ class Manager:
         except BlockingIOError:
             return states
         finally:
-            self.socket.settimeout(20.0)
+            self.socket.settimeout(60.0)
 
 
 @pytest.fixture
@@ -236,15 +236,15 @@ def test_a_process_is_ready_and_beats_while_audio_comes_and_not_while_its_source
     assert child.stderr is not None
     try:
         samples = soundfile.read(DEMO, dtype="int16")[0].astype("<i2")
-        while b"listening" not in child.stderr.readline():
-            pass
+        while b"listening" not in (line := child.stderr.readline()):
+            assert line, "it has ended"
         child.stdin.write(samples[:8_000].tobytes())  # less than the first window needs
         child.stdin.flush()
         systemd.socket.settimeout(1.5)
         with pytest.raises(TimeoutError):  # a stalled source: neither ready nor alive
             systemd.next()
         assert not beat.exists()
-        systemd.socket.settimeout(20.0)
+        systemd.socket.settimeout(60.0)
         child.stdin.write(samples[8_000:64_000].tobytes())
         child.stdin.flush()
         assert systemd.next() == ["READY=1", "WATCHDOG=1"]
@@ -256,10 +256,10 @@ def test_a_process_is_ready_and_beats_while_audio_comes_and_not_while_its_source
         beats = systemd.until_silent()  # it stalls again, for many times what a beat takes
         assert all(states == ["WATCHDOG=1"] for states in beats)
         assert len(beats) < 10
-        systemd.socket.settimeout(20.0)
+        systemd.socket.settimeout(60.0)
         assert json.loads(beat.read_text("utf-8"))["windows"] > 20
         child.stdin.close()
-        assert child.wait(20) == 0
+        assert child.wait(60) == 0
         assert systemd.waiting()[-1] == ["STOPPING=1"]
     finally:
         child.kill()

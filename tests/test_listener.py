@@ -5,8 +5,9 @@ from __future__ import annotations
 import _thread
 import io
 import signal
+import sys
 import threading
-import time
+import traceback
 
 import numpy as np
 import pytest
@@ -161,17 +162,25 @@ def test_ctrl_c_ends_a_run_cleanly() -> None:
     source = Pushed()
     listener = Listener(ScriptedModel(), source=source)
 
+    def waits() -> bool:
+        """Whether the main thread is in its wait."""
+        stack = traceback.extract_stack(sys._current_frames()[threading.main_thread().ident or 0])
+        names = [frame.name for frame in stack]
+        inner = names[names.index("test_ctrl_c_ends_a_run_cleanly") :]
+        return "run" in inner and "start" not in inner and "wait" in inner
+
     def press() -> None:
-        until(lambda: listener.running)
-        time.sleep(0.05)  # the main thread is in its wait by then
+        until(waits)
         _thread.interrupt_main()
 
     presser = threading.Thread(target=press)
     presser.start()
-    listener.run()
+    try:
+        listener.run()
+    finally:
+        presser.join()
+        signal.signal(signal.SIGINT, before)
     assert source.closed == 1
-    presser.join()
-    signal.signal(signal.SIGINT, before)
 
 
 def test_gaps_can_be_seen() -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import soundfile
 
-from tests.virtual_mic import VirtualMic
+from tests.virtual_mic import LIMIT_S, VirtualMic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,8 +62,9 @@ def lines(file: Path) -> list[str]:
 
 
 def detections(folder: Path) -> list[dict[str, Any]]:
-    """Every line on stdout must be an object; return the detections among them."""
-    objects = [json.loads(line) for line in lines(folder / "out")]
+    """Every line on stdout must be an object; return the detections among those that are whole."""
+    whole = (folder / "out").read_bytes().rpartition(b"\n")[0]
+    objects = [json.loads(line) for line in whole.splitlines()]
     return [it for it in objects if it["type"] == "detection"]
 
 
@@ -74,9 +75,11 @@ def test_every_keyword_of_the_demo_is_heard_through_the_sound_system(mic: Virtua
     try:
         mic.wait_for_listener()
         mic.play(tmp_path / "demo.wav")
-        time.sleep(1.0)  # the sound system hands over the tail some tenths of a second after the player ends
+        deadline = time.monotonic() + LIMIT_S  # the sound system hands over the tail after the player has ended
+        while len(detections(tmp_path)) < len(TRUTH) and listener.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
         listener.send_signal(signal.SIGINT)
-        assert listener.wait(10.0) == 0, (tmp_path / "err").read_text("utf-8")
+        assert listener.wait(LIMIT_S) == 0, (tmp_path / "err").read_text("utf-8")
     finally:
         listener.kill()
         listener.wait()
@@ -92,9 +95,12 @@ def test_every_keyword_of_the_demo_is_heard_through_the_sound_system(mic: Virtua
 
 def test_without_a_sound_server_the_listener_says_so_in_one_line(tmp_path: Path) -> None:
     unplugged = VirtualMic()
+    listener = start(unplugged, tmp_path, "--json")
     try:
-        assert start(unplugged, tmp_path, "--json").wait(30.0) == 3
+        assert listener.wait(LIMIT_S) == 3
     finally:
+        listener.kill()
+        listener.wait()
         unplugged.close()
     assert lines(tmp_path / "out") == []
     said = lines(tmp_path / "err")

@@ -66,10 +66,12 @@ def test_who_waits_hears_the_microphone_when_it_comes(system: FakeSoundDevice) -
 
 def test_waiting_for_one_that_never_comes_is_ended_by_stop_and_the_time_is_a_gap(system: FakeSoundDevice) -> None:
     system.plug([])
+    began = time.monotonic()
     with Heard(wait=True) as heard:
         time.sleep(0.3)
+    took_s = time.monotonic() - began
     assert heard.kinds() == ["device_lost", "gap"]
-    assert 0.25 < heard.of(Gap)[0].seconds < 2.0
+    assert 0.25 < heard.of(Gap)[0].seconds < took_s
 
 
 def test_waiting_and_listening_once_exclude_each_other() -> None:

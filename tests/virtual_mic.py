@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SINK: Final = "vmic"  # what is played into it is heard on its monitor, the only source
 ALSA: Final = "pcm.!default { type pulse }\nctl.!default { type pulse }\n"  # PortAudio comes through ALSA
+LIMIT_S: Final = 60.0  # only so that nothing waits for ever
 SOCKET_PATH_BYTES: Final = 80  # a socket's path has at most 107
 
 
@@ -49,7 +50,7 @@ class VirtualMic:
         env["ALSA_CONFIG_PATH"] = f"{self.folder}/asound.conf"
         return env
 
-    def start(self, timeout_s: float = 10.0) -> None:
+    def start(self, timeout_s: float = LIMIT_S) -> None:
         """Plug the microphone in."""
         env = self._private_env() | {"HOME": str(self.folder), "XDG_CONFIG_HOME": str(self.folder)}
         command = ["pulseaudio", "-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=-1"]
@@ -70,7 +71,7 @@ class VirtualMic:
         """Unplug the microphone: every open stream ends."""
         if self._server and self._server.poll() is None:
             self._server.send_signal(signal.SIGKILL)
-            self._server.wait(10.0)
+            self._server.wait(LIMIT_S)
 
     def freeze(self) -> None:
         """Let the server stand still: it answers nobody, and no audio comes."""
@@ -97,7 +98,7 @@ class VirtualMic:
         self.pactl("load-module", "module-pipe-source", *settings)
         self.pactl("set-default-source", "dead")
 
-    def wait_for_listener(self, timeout_s: float = 20.0) -> None:
+    def wait_for_listener(self, timeout_s: float = LIMIT_S) -> None:
         """Return once some program records from the microphone."""
         end = time.monotonic() + timeout_s
         while not self._pactl("list", "short", "source-outputs").stdout.strip():
@@ -107,7 +108,7 @@ class VirtualMic:
 
     def play(self, wav: Path) -> None:
         """Play a file into the microphone; return when it has been played."""
-        subprocess.run(["paplay", f"--device={SINK}", str(wav)], env=self.client_env(), check=True, timeout=120.0)
+        subprocess.run(["paplay", f"--device={SINK}", str(wav)], env=self.client_env(), check=True, timeout=2 * LIMIT_S)
 
     def pactl(self, *arguments: str) -> None:
         """Have the server do something."""
@@ -121,7 +122,9 @@ class VirtualMic:
 
     def _pactl(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = ["pactl", *arguments]
-        return subprocess.run(command, env=self.client_env(), check=False, capture_output=True, text=True, timeout=10.0)
+        return subprocess.run(
+            command, env=self.client_env(), check=False, capture_output=True, text=True, timeout=LIMIT_S
+        )
 
     def _private_env(self) -> dict[str, str]:
         others = (
