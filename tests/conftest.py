@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -24,6 +25,10 @@ from tests.lost_devices import nap, system  # noqa: F401  fixtures
 # How fast this machine is says nothing of the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
+
+# A job in the background of a script ignores Ctrl-C, and so would each command that a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def word(frequency_hz: float, seconds: float = 0.4) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
