@@ -27,7 +27,8 @@ def begin() -> None:
     if not _watchers and sys.platform != "win32":
         signal.signal(signal.SIGALRM, _nothing)  # stays: one may be on its way when the command has ended
         _watchers.append(_Watcher())
-        _thread.start_new_thread(_watchers[0].watch, ())  # `threading.Thread` takes locks that may be held just now
+        with suppress(RuntimeError):  # the system has none to give: then a second Ctrl-C it is
+            _thread.start_new_thread(_watchers[0].watch, ())  # `threading.Thread` takes locks that may be held now
 
 
 def end() -> None:
@@ -44,8 +45,9 @@ class _Watcher:
         while not self.over:
             for descriptor in (1, 2):
                 if _stuck(descriptor) and not self.over:
-                    lead_nowhere(descriptor)
-                    _wake()
+                    with suppress(OSError):  # too many files are open; the next turn may do
+                        lead_nowhere(descriptor)
+                        _wake()
             time.sleep(_TAKEN_S)
 
 
