@@ -44,13 +44,21 @@ class CallbackThread:
     def submit(self, call: Callable[[Any], object], argument: object) -> None:
         """Have `call(argument)` run soon."""
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="spotter-callbacks", daemon=True)
-            self._thread.start()
-        while self._can_wait and self._calls.qsize() >= _MOST_WAITING and not (self._stopping() or self._exited):
+            self._begin()
+        while self._waits():
             time.sleep(_POLL_S)
         if not self._can_wait and self._calls.qsize() >= _MOST_WAITING:
             self._drop()
         self._calls.put((call, argument))
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._work, name="spotter-callbacks", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # the system has none to give just now
+            _log.warning("a call of a callback waits for the next one (%s)", error)
+            return
+        self._thread = thread
 
     def close(self) -> None:
         """Say that no more calls will come; those that wait still run."""
@@ -64,6 +72,11 @@ class CallbackThread:
     def is_current(self) -> bool:
         """Whether a callback asks."""
         return threading.current_thread() is self._thread
+
+    def _waits(self) -> bool:
+        """Whether there is no room for a call, and there will be."""
+        ends = self._thread is None or self._stopping() or self._exited
+        return self._can_wait and self._calls.qsize() >= _MOST_WAITING and not ends
 
     def _drop(self) -> None:
         with suppress(Empty):  # just taken

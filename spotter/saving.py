@@ -213,8 +213,13 @@ class Saver:
             self._complain(f"the disk is too slow: {clip.name} was not saved")
             return
         if self._thread is None:
-            self._thread = threading.Thread(target=self._write, name="spotter-saving", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._write, name="spotter-saving", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # the system has none to give just now
+                self._complain(f"{clip.name} was not saved ({error})")
+                return
+            self._thread = thread
         self._queue.put(clip)
 
     def _write(self) -> None:

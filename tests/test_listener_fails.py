@@ -181,6 +181,24 @@ def test_calls_for_a_callback_that_is_too_slow_for_a_microphone_are_dropped_the_
     ]
 
 
+def test_a_call_for_which_no_thread_can_be_started_is_made_with_the_next(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    calls = CallbackThread(lambda: None, can_wait=True, stopping=lambda: False)
+    called: list[object] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        calls.submit(called.append, 1)
+    calls.submit(called.append, 2)
+    calls.close()
+    assert calls.join(60.0)
+    assert called == [1, 2]
+    assert "waits for the next one (can't start new thread)" in caplog.text
+
+
 def test_a_recording_waits_for_a_callback_that_is_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("spotter.callbacks._MOST_WAITING", 1)
     listener = to_talk()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -98,6 +99,24 @@ def test_the_clip_of_a_word_right_before_the_device_goes_is_written_while_it_is_
         assert listener.waiting
     clips.end()
     assert clips.saved == 1
+
+
+def test_a_clip_for_which_no_thread_can_be_started_is_said_to_be_lost_and_the_next_is_saved(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = Saver(tmp_path, ScriptedModel(), Pushed())
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_thread)
+        clips._hand_over(_Clip("first", TALK[:100, None], RATE, {}))
+    clips._hand_over(_Clip("second", TALK[:100, None], RATE, {}))
+    clips.end()
+    assert [path.name for path in tmp_path.glob("*.wav")] == ["second.wav"]
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith("first was not saved (can't start new thread); listening goes on")
+
+
+def no_thread(_: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
 
 
 def test_words_of_many_bytes_give_names_that_a_file_may_have_and_none_takes_the_place_of_another(
