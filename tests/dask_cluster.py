@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _SLOW = """
 import os, pathlib, signal, time
 from spotter.scan import cluster, work
-held = pathlib.Path(__file__).with_name("held")
+held = pathlib.Path(os.environ["SPOTTER_TEST_HELD"])  # not beside this file, of which dask makes copies
 if not hasattr(work, "really"):
     work.really, exists = work.hear, os.path.exists
     def hear(task, recording):
@@ -109,7 +109,8 @@ class DaskCluster:
             "--dashboard-address",
             "127.0.0.1:0",
         ]
-        environment = {**os.environ, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
+        held = str(self._folder / "held")
+        environment = {**os.environ, "SPOTTER_TEST_HELD": held, "DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"}
         root = str(Path(__file__).parent.parent)
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
         with (self._folder / "dask.log").open("ab") as log:

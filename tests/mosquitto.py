@@ -117,6 +117,7 @@ class Observer:
     def close(self) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+        self._client._reset_sockets()  # else they wait for the garbage collector, which says so in any test
 
     def _hear(self, message: MQTTMessage) -> None:
         self.heard.append((message.topic, bytes(message.payload), message.retain))

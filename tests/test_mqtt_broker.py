@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import os
@@ -11,7 +12,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +183,28 @@ def test_while_the_broker_is_gone_detections_wait_and_arrive_in_order(
     assert back.on(TOPICS.status) == [b"online"]
     sender.end(2.0)
     back.close()
+
+
+def test_a_connection_that_is_over_leaves_no_socket_to_the_garbage_collector(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clients: list[Callable[[], object]] = []
+
+    def connect(*arguments: Any) -> Connection:
+        connection = Connection(*arguments)
+        clients.append(weakref.ref(connection._client))
+        return connection
+
+    monkeypatch.setattr("spotter.mqtt.publisher.Connection", connect)
+    gc.disable()
+    try:
+        sender = publisher(broker.address)
+        sender.send('{"n": 0}')
+        until(lambda: sender.sent == 1)
+        sender.end(2.0)
+        until(lambda: [client() for client in clients] == [None])
+    finally:
+        gc.enable()
 
 
 def test_what_became_too_old_meanwhile_is_not_sent(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Connection:
         from paho.mqtt.client import Client, MQTTv311
         from paho.mqtt.enums import CallbackAPIVersion
 
-        self._topics, self._tell = topics, tell
+        self._topics = topics
         client = Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTv311, reconnect_on_failure=False)
         client.connect_timeout = _CONNECT_S
         if broker.user:
@@ -58,8 +58,9 @@ class Connection:
         if broker.tls is not None:
             client.tls_set_context(broker.tls)
         client.will_set(topics.status, OFFLINE, qos=1, retain=True)
-        client.on_connect, client.on_disconnect = self._connected, self._disconnected
-        client.on_publish, client.on_message = self._published, self._heard
+        told = _Told(topics, tell)
+        client.on_connect, client.on_disconnect = told.connected, told.disconnected
+        client.on_publish, client.on_message = told.published, told.heard
         client.connect(broker.host, broker.port, KEEPALIVE_S)
         client.loop_start()
         self._client: Client = client
@@ -83,18 +84,29 @@ class Connection:
             with contextlib.suppress(OSError):
                 at.shutdown(socket.SHUT_RDWR)
 
-    def _connected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
+
+class _Told:
+    """What paho calls. It does not know the connection: a client that is done with goes at once, with its sockets."""
+
+    def __init__(self, topics: Topics, tell: Tell) -> None:
+        self._topics, self._tell = topics, tell
+
+    def connected(self, _client: Client, _data: object, _flags: object, reason: Any, _properties: object) -> None:
+        """Be told whether the broker lets us in."""
         self._tell(Signal("refused", reason=str(reason)) if reason.is_failure else Signal("accepted"))
 
-    def _disconnected(
+    def disconnected(
         self, _client: Client, _data: object, _flags: object, _reason: object, _properties: object
     ) -> None:
+        """Be told that the connection is over."""
         self._tell(Signal("gone"))
 
-    def _published(self, _client: Client, _data: object, number: int, _reason: object, _properties: object) -> None:
+    def published(self, _client: Client, _data: object, number: int, _reason: object, _properties: object) -> None:
+        """Be told that the broker has taken a message."""
         self._tell(Signal("taken", number))
 
-    def _heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+    def heard(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        """Be told what somebody says."""
         if message.topic == self._topics.birth and message.payload == b"online":
             self._tell(Signal("born"))
         elif message.topic == self._topics.status and message.payload == OFFLINE:
