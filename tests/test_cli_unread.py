@@ -72,6 +72,21 @@ def running(command: Sequence[str], **streams: int) -> Iterator[subprocess.Popen
             process.kill()
 
 
+def feed(descriptor: int, data: bytes) -> None:
+    """Give it more than a pipe takes, so that it listens then.
+
+    Where the thread that listens comes to write a line of the main thread's, it waits for that, and takes no more.
+    """
+    os.set_blocking(descriptor, False)
+    taken_s = time.monotonic()
+    while data and time.monotonic() - taken_s < 15.0:
+        try:
+            data = data[os.write(descriptor, data) :]
+            taken_s = time.monotonic()
+        except BlockingIOError:
+            time.sleep(0.01)
+
+
 def until(condition: Callable[[], object]) -> None:
     deadline = time.monotonic() + 60.0
     while not condition():
@@ -88,7 +103,7 @@ def test_a_signal_ends_listening_although_nobody_takes_what_it_writes(
         outputs = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **dict.fromkeys(full, writing)}
         with running([*LISTEN, "-"], stdin=subprocess.PIPE, **outputs) as process:
             assert process.stdin
-            process.stdin.write(soundfile.read(DEMO, dtype="int16")[0].tobytes())  # more than a pipe takes: it listens
+            feed(process.stdin.fileno(), soundfile.read(DEMO, dtype="int16")[0].tobytes())
             process.send_signal(number)
             assert process.wait(60.0) == 0
 
