@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -217,7 +218,7 @@ def test_ctrl_c_ends_it_at_once_and_the_same_command_goes_on(jobs: str, number: 
             _, said = process.communicate(timeout=LIMIT_S)
             took = time.monotonic() - began
         assert process.returncode == 0
-        assert [line.split()[0] for line in said.splitlines()] == ["stopped:", "heard"]
+        assert [line.split()[0] for line in ours(said).splitlines()] == ["stopped:", "heard"], said
         known = lines(journal) - 1
         assert 19 <= known < 1_001
         assert lines(out) == known + 1
@@ -239,8 +240,12 @@ def test_ctrl_c_reaches_no_process_that_is_still_getting_ready(later_s: float, t
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0
-    assert "KeyboardInterrupt" not in said  # a thread of joblib's own may complain of an end so soon
-    assert "\nstopped: " in f"\n{said}"
+    assert [line.split()[0] for line in ours(said).splitlines()] == ["stopped:", "heard"], said
+
+
+def ours(said: str) -> str:
+    """Leave out what a thread of joblib's own says where it is ended while it hands something out."""
+    return re.sub(r"Exception in thread ExecutorManagerThread:\n(?:.*\n)*?KeyError: \d+\n", "", said)
 
 
 def getting_ready(pid: int) -> bool:
