@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from spotter.arrays import Floats
 from spotter.errors import BadInputError
-from tests.own_material import BANDS, QUICK, bank_of, clips, speech_like, tones
+from tests.own_material import BANDS, QUICK, RATE, bank_of, clips, speech_like, tones
 from train.own.bank import FOLDS, Bank
 from train.own.calibrate import Heard, Tail, more_recordings
 from train.own.clips import Clip
@@ -45,7 +45,8 @@ def best_scores(fitted: Fitted, samples: Floats) -> Floats:
 
 def test_background_in_which_the_word_is_said_teaches_nothing_about_it(bank: Bank) -> None:
     rng = np.random.default_rng(4)
-    there = np.concatenate([tones(rng, 500, 2_000) for _ in range(8)])
+    pause = rng.normal(0, 1e-3, 2 * RATE).astype(np.float32)
+    there = np.concatenate([part for _ in range(8) for part in (pause, tones(rng, 500, 2_000))])
     held = [BANDS.embed(there) for _ in range(FOLDS)]
     unmarked = replace(
         bank,

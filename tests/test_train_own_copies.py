@@ -101,6 +101,19 @@ def test_noise_that_is_given_takes_the_place_of_made_up_noise() -> None:
     assert spectrum.argmax() == pytest.approx(3_000 * 6_000 / RATE, abs=2)
 
 
+def test_noise_may_begin_only_shortly_before_the_utterance_and_lasts_to_its_end() -> None:
+    samples = np.zeros(30_000, np.float32)
+    samples[20_000:28_000] = tones(np.random.default_rng(0), 500, 900)[:8_000]
+    late = Variety(slowest=1, fastest=1, in_room_share=0, tilted_share=0, noisy_share=1, late_share=1)
+    begins = []
+    for seed in range(20):
+        heard = varied(np.random.default_rng(seed), Scene(samples, 20_000, 28_000), (), late).samples
+        begins.append(int(np.flatnonzero(np.abs(heard) > 1e-6)[0]))
+        assert np.abs(heard[-2_000:]).max() > 1e-6
+    assert max(begins) < 20_100
+    assert np.ptp(begins) > 8_000
+
+
 def test_made_up_noise_has_a_level_of_one_and_no_two_are_alike() -> None:
     rng = np.random.default_rng(0)
     many = [draw_noise(rng, 8_000) for _ in range(12)]

@@ -35,6 +35,7 @@ class Variety:
     quietest_dbfs: float = -42.0
     loudest_dbfs: float = -14.0
     noisy_share: float = 0.75
+    late_share: float = 0.5  # of the noisy ones, in which the noise begins only shortly before the utterance
     lowest_snr_db: float = 2.0
     highest_snr_db: float = 25.0
 
@@ -78,7 +79,8 @@ def varied(
     samples = samples * np.float32(wanted / np.sqrt(np.mean(np.square(samples[first:end])) + _TINY))
     if rng.random() < variety.noisy_share:
         snr_db = rng.uniform(variety.lowest_snr_db, variety.highest_snr_db)
-        samples = _with_noise(rng, samples, slice(first, end), noise, snr_db)
+        begins = round(rng.uniform(0.0, first)) if rng.random() < variety.late_share else 0
+        samples = _with_noise(rng, samples, slice(first, end), noise, snr_db, begins)
     return Scene(np.asarray(np.clip(samples, -1.0, 1.0), np.float32), first, end)
 
 
@@ -108,7 +110,7 @@ def _tilted(rng: np.random.Generator, samples: Floats, tilt_db: float) -> Floats
 
 
 def _with_noise(
-    rng: np.random.Generator, samples: Floats, said: slice, noise: Sequence[Floats], snr_db: float
+    rng: np.random.Generator, samples: Floats, said: slice, noise: Sequence[Floats], snr_db: float, begins: int
 ) -> Floats:
     if noise:
         whole = noise[int(rng.integers(len(noise)))]
@@ -119,4 +121,5 @@ def _with_noise(
     loud, faint = np.mean(np.square(samples[said])), np.mean(np.square(piece[said]))
     if faint < _TINY:  # digital silence in a recording of noise
         return samples
+    piece[:begins] = 0.0  # a window sees what was before the noise, too
     return samples + piece * np.float32(np.sqrt(loud / faint / 10.0 ** (snr_db / 10.0)))

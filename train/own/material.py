@@ -34,7 +34,7 @@ class MaterialPlan:
     copies: int = 600
     fewest: int = 12
     most: int = 30
-    lead_s: float = 0.9
+    lead_s: float = 1.7
     longest_s: float = LONGEST_S
     part_shares: tuple[float, float] = (0.4, 0.6)  # of an utterance, that a part of it keeps
     variety: Variety = field(default_factory=Variety)
@@ -106,6 +106,7 @@ def gather(
         in_room_share=0.0,
         tilted_share=0.0,
         noisy_share=1.0,
+        late_share=0.0,
         lowest_snr_db=_JUDGED_SNR_DB,
         highest_snr_db=_JUDGED_SNR_DB,
     )
