@@ -43,7 +43,7 @@ def test_of_each_file_it_is_said_what_was_found_and_what_was_left_out_and_why(
     loud = np.clip(talk(0.6, said(peak=3.0), 0.6), -1, 1)
     for name, samples in {
         "good": talk(0.6, said(), 0.6),
-        "mixed": talk(1.0, said(), 1.0, babble(9.9), 1.0, said(0.2, 0.05), 1.0),
+        "mixed": talk(1.0, said(0.9), 1.0, babble(9.9), 1.0, said(0.2, 0.05), 0.8, said(0.36, 0.05), 1.0),
         "loud": loud,
         "silent": np.zeros(RATE * 2, np.float32),
     }.items():
@@ -53,11 +53,12 @@ def test_of_each_file_it_is_said_what_was_found_and_what_was_left_out_and_why(
     out = capsys.readouterr().out
     lines = {Path(line.partition(":")[0]).name: line for line in out.splitlines() if not line.startswith("  ")}
     assert "1 found, 1 kept" in lines["good.wav"]
-    assert "3 found, 1 kept" in lines["mixed.wav"]
+    assert "4 found, 1 kept" in lines["mixed.wav"]
     assert "1 found, none kept" in lines["loud.wav"]
     assert "none found" in lines["silent.wav"]
     assert "no audio file" in lines["broken.wav"]
     assert "s without a pause are too long" in out
+    assert "s are too short for it (0.30 s at least)" in out
     assert "clipped (" in out
     assert "short and soft beside the others" in out
     assert len(list((tmp_path / "data" / "hey_robot").iterdir())) == 2

@@ -120,6 +120,14 @@ def test_a_long_phrase_may_take_longer_than_a_word() -> None:
     assert look(samples, "good morning little robot").problem == ""
 
 
+def test_a_click_or_a_breath_is_too_short_for_a_phrase_and_not_for_a_word_of_two_letters() -> None:
+    samples = talk(0.6, said(0.2), 0.6)
+    heard = look(samples, "smart mirror")
+    assert (heard.problem, heard.clip) == ("short", None)
+    assert "0.40 s at least" in heard.sentence
+    assert look(samples, "go").problem == ""
+
+
 def test_a_cough_beside_the_word_is_left_out_of_the_cut() -> None:
     samples = talk(0.6, said(0.15), 0.8, said(0.6), 0.8)
     heard = look(samples, "lamp")

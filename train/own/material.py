@@ -27,7 +27,7 @@ class MaterialPlan:
     """How much is made of recordings.
 
     copies : of all recordings together; each recording has `fewest` to `most` of them
-    lead_s : of what was before the utterance that a window sees, about
+    lead_s : of what was before the utterance that a window sees, about; less tells a word worse from others (ADR 12)
     longest_s : of an utterance; longer ones are no keyword
     """
 

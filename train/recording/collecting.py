@@ -16,7 +16,7 @@ from spotter.resample import Resampler
 from spotter.settings import SAMPLE_RATE
 from spotter.sources.files import AudioFile
 from train.data import AUDIO
-from train.recording.quality import Quality, judge, longest_s, nothing
+from train.recording.quality import Quality, judge, nothing, usual_s
 from train.recording.session import SESSIONS, Name, Session, plain, read_log
 from train.recording.utterances import find
 from train.splits import beginnings
@@ -117,7 +117,7 @@ class Collector:
             return found
         own = plain(path.stem, "session")[:40] if len(words) > 1 else self.session
         session = Session(self.out, who.speaker, who.session or own, self.about)
-        looked = [(utterance, judge(samples, utterance, longest_s(self.word))) for utterance in words]
+        looked = [(utterance, judge(samples, utterance, usual_s(self.word))) for utterance in words]
         try:
             for utterance, quality in looked:
                 start = utterance.first / SAMPLE_RATE

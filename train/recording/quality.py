@@ -17,6 +17,7 @@ LONGEST_PHRASE_S: Final = 4.0  # without a pause in it
 _ANY_WORD_S: Final = 2.5  # as long may be said at whatever is short
 _LETTER_S: Final = 0.15  # of slow speech
 _LETTERS_A_SECOND: Final = 15.0  # of fast speech
+_MOST_LETTERS_A_SECOND: Final = 30.0  # nobody says more
 _QUIET_DBFS: Final = -50.0  # of the loudest 20 ms
 _ABOVE_FLOOR_DB: Final = 12.0
 _EDGE_S: Final = 0.02
@@ -34,7 +35,7 @@ class Quality:
     loudest_dbfs: float
     floor_dbfs: float
     clipped_samples: int
-    problem: str = ""  # what is wrong with it, in a word: "quiet", "clipped", "cut off", "noise", "long"
+    problem: str = ""  # what is wrong with it, in a word: "quiet", "clipped", "cut off", "noise", "long", "short"
     sentence: str = ""  # and what to do
 
     def as_dict(self) -> dict[str, Any]:
@@ -47,9 +48,10 @@ class Quality:
         }
 
 
-def longest_s(word: str) -> float:
-    """How long a word or phrase may take, said slowly."""
-    return min(LONGEST_PHRASE_S, max(_ANY_WORD_S, 1.0 + _LETTER_S * len(word)))
+def usual_s(word: str) -> tuple[float, float]:
+    """How long a word or phrase takes at least and at most, said fast and slowly."""
+    longest = min(LONGEST_PHRASE_S, max(_ANY_WORD_S, 1.0 + _LETTER_S * len(word)))
+    return min(len(word) / _MOST_LETTERS_A_SECOND, longest / 2.0), longest
 
 
 def check_phrase(word: str) -> None:
@@ -61,8 +63,8 @@ def check_phrase(word: str) -> None:
         )
 
 
-def judge(samples: Floats, word: Utterance, longest_s: float = LONGEST_PHRASE_S) -> Quality:
-    """Look at a word in 16 kHz mono samples, shape (samples,)."""
+def judge(samples: Floats, word: Utterance, usual_s: tuple[float, float] = (0.0, LONGEST_PHRASE_S)) -> Quality:
+    """Look at a word in 16 kHz mono samples, shape (samples,), that takes so long at least and at most."""
     begin = max(0, word.first - _AROUND) // HOP * HOP
     levels = decibels(samples[begin : word.last + _AROUND])
     first = (word.first - begin) // HOP
@@ -70,7 +72,7 @@ def judge(samples: Floats, word: Utterance, longest_s: float = LONGEST_PHRASE_S)
     loudest = float(levels[first:last].max())
     floor = _floor(levels, first, last)
     clipped = measure(samples[word.first : word.last], SAMPLE_RATE).clipped_samples
-    problem, sentence = _wrong(samples, word, (loudest, floor), clipped, longest_s)
+    problem, sentence = _wrong(samples, word, (loudest, floor), clipped, usual_s)
     return Quality(
         seconds=word.seconds,
         loudest_dbfs=loudest,
@@ -107,14 +109,11 @@ def _floor(levels: Floats, first: int, last: int) -> float:
 
 
 def _wrong(
-    samples: Floats, word: Utterance, levels: tuple[float, float], clipped: int, longest_s: float
+    samples: Floats, word: Utterance, levels: tuple[float, float], clipped: int, usual_s: tuple[float, float]
 ) -> tuple[str, str]:
     loudest, floor = levels
-    if word.seconds > longest_s:
-        return "long", (
-            f"{word.seconds:.1f} s without a pause are too long for it ({longest_s:.1f} s at most): "
-            "say the word alone, or choose a shorter phrase"
-        )
+    if wrong := _wrong_length(word.seconds, *usual_s):
+        return wrong
     if side := _cut_off(samples, word, loudest):
         when = "begin after the signal" if side == "beginning" else "speak on at once and do not wait"
         return "cut off", f"its {side} is cut off: {when}, and leave a moment of quiet on both sides"
@@ -128,6 +127,20 @@ def _wrong(
             "switch off what makes it, or come nearer to the microphone"
         )
     return "", ""
+
+
+def _wrong_length(seconds: float, shortest_s: float, longest_s: float) -> tuple[str, str] | None:
+    if seconds > longest_s:
+        return "long", (
+            f"{seconds:.1f} s without a pause are too long for it ({longest_s:.1f} s at most): "
+            "say the word alone, or choose a shorter phrase"
+        )
+    if seconds < shortest_s:
+        return "short", (
+            f"{seconds:.2f} s are too short for it ({shortest_s:.2f} s at least), as a click or a breath is: "
+            "say the whole of it after the signal"
+        )
+    return None
 
 
 def _cut_off(samples: Floats, word: Utterance, loudest: float) -> str:

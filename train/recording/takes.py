@@ -11,7 +11,7 @@ import numpy as np
 
 from spotter.arrays import Floats
 from spotter.settings import SAMPLE_RATE
-from train.recording.quality import Quality, judge, longest_s, nothing
+from train.recording.quality import Quality, judge, nothing, usual_s
 from train.recording.utterances import Utterance, find
 
 QUIET_S: Final = 0.6  # after the word, then the take is over
@@ -145,6 +145,6 @@ def look(samples: Floats, word: str) -> Heard:
 
 
 def _judged(samples: Floats, said: Utterance, word: str) -> Heard:
-    quality = judge(samples, said, longest_s(word))
+    quality = judge(samples, said, usual_s(word))
     clip = None if quality.problem else samples[said.begin : said.end].copy()
     return Heard(clip, quality, quality.problem, quality.sentence)
