@@ -108,6 +108,18 @@ def test_each_word_is_heard_in_new_recordings_and_not_the_other(fitted: Fitted) 
         assert high_low[2] > fitted.thresholds["high low"] > high_low[1]
 
 
+def test_short_recordings_of_what_sounds_near_teach_to_leave_it_alone(bank: Bank) -> None:
+    given = {"low_high": clips(np.random.default_rng(2), 10, 500, 2_000)}
+    quick = replace(QUICK, curve=False)
+    near = [tones(np.random.default_rng(seed), 500, 1_500)[:12_800] for seed in range(20)]
+    without = fit_words(given, BANDS, bank, settings=quick)
+    taught = fit_words(given, BANDS, bank, settings=quick, negatives=near)
+    new = [tones(np.random.default_rng(100 + seed), 500, 1_500) for seed in range(8)]
+    before, now = (np.mean([best_scores(f, samples)[1] for samples in new]) for f in (without, taught))
+    assert now < 0.5 * before
+    assert taught.words["low_high"]["false_accepts"]["hours"] == without.words["low_high"]["false_accepts"]["hours"]
+
+
 def test_parts_of_a_phrase_alone_are_not_heard(fitted: Fitted) -> None:
     rng = np.random.default_rng(8)
     heard = [best_scores(fitted, tones(rng, hz))[1:].max() > 0.5 for hz in (500, 2_000) for _ in range(4)]

@@ -22,12 +22,15 @@ from train.own.bank import FOLDS, KINDS, Bank
 from train.own.calibrate import more_recordings
 from train.own.clips import Clip
 from train.own.material import Material, MaterialPlan, gather
+from train.own.scene import Scene, surrounded
 from train.own.windows import Line
 from train.own.word import Judged, WordFit, cross_fit, fit
 
 FEWEST_CLIPS: Final = 5
 _FEW_FOR_A_CURVE: Final = 8
 _MOST_OTHERS: Final = 1_000  # copies of the other words, that one is set against
+_PHRASE_S: Final = 5.0  # a shorter recording is taken for a word or a phrase, and tells nothing by the hour
+_AROUND_S: Final = (4.0, 0.5)  # of floor before and after it, so that it fills the longest window
 _PIECE_S: Final = 20.0  # of a long recording, which goes into one fold
 
 Progress = Callable[[str, int, int], None]  # what is done, how much of it, of how much
@@ -113,7 +116,7 @@ def fit_words(
     began = time.monotonic()
     say = progress or _say_nothing
     rng = np.random.default_rng(settings.seed)
-    bank = _with_own(bank, backbone, negatives, noise)
+    bank = _with_own(bank, backbone, negatives, noise, rng)
     material: dict[str, Material] = {}
     total, done = sum(map(len, recordings.values())), 0
 
@@ -183,19 +186,22 @@ def _others(material: Mapping[str, Material], word: str, rng: np.random.Generato
     return found[rng.permutation(len(found))[:_MOST_OTHERS]]
 
 
-def _with_own(bank: Bank, backbone: Backbone, negatives: Sequence[Floats], noise: Sequence[Floats]) -> Bank:
-    """Put the user's own background into the bank, in pieces that go round the folds."""
+def _with_own(
+    bank: Bank, backbone: Backbone, negatives: Sequence[Floats], noise: Sequence[Floats], rng: np.random.Generator
+) -> Bank:
+    """Put the user's own background into the bank, in pieces that go round the folds; of a word, with its room."""
     embeddings, length, kind = [bank.embeddings], bank.length.tolist(), bank.kind.tolist()
     fold = bank.fold.tolist()
     piece = round(_PIECE_S * SAMPLE_RATE / backbone.step)
     for what, recordings in (("speech", negatives), ("noise", noise)):
         for samples in recordings:
-            found = backbone.embed(samples)
+            short = what == "speech" and len(samples) < _PHRASE_S * SAMPLE_RATE
+            found = backbone.embed(_in_room(rng, samples) if short else samples)
             found = found if bank.packed is None else bank.packed.kept(found)
             for begin in range(0, len(found), piece):
                 embeddings.append(found[begin : begin + piece])
                 length.append(len(embeddings[-1]))
-                kind.append(KINDS.index(what))
+                kind.append(KINDS.index("words" if short else what))
                 fold.append(len(length) % FOLDS)
     if len(embeddings) == 1:
         return bank
@@ -204,6 +210,12 @@ def _with_own(bank: Bank, backbone: Backbone, negatives: Sequence[Floats], noise
     return replace(
         bank, embeddings=np.concatenate(embeddings), length=arrays[0], kind=arrays[1], fold=arrays[2], said=said
     )
+
+
+def _in_room(rng: np.random.Generator, samples: Floats) -> Floats:
+    """Put floor around a short recording, as there is around a word that is said."""
+    before, after = (round(seconds * SAMPLE_RATE) for seconds in _AROUND_S)
+    return surrounded(rng, Scene(samples, 0, len(samples)), before, after).samples
 
 
 def _head(lines: Mapping[str, Line]) -> Head:
