@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from numpy.testing import assert_array_equal
 
 from spotter.arrays import Floats
@@ -17,6 +20,7 @@ from train.own.calibrate import Heard, Tail, more_recordings
 from train.own.clips import Clip
 from train.own.fit_words import Fitted, fit_words
 from train.own.made_noise import draw_noise
+from train.own.recordings import background
 from train.own.word import folds
 
 
@@ -191,3 +195,13 @@ def test_a_bank_of_another_backbone_is_refused_before_any_work(bank: Bank) -> No
     given = {"a": clips(np.random.default_rng(0), 5, 500, 900)}
     with pytest.raises(BadInputError, match="bank was made with student"):
         fit_words(given, BANDS, replace(bank, backbone="student"), settings=QUICK)
+
+
+def test_where_voices_say_the_words_what_they_said_that_sounds_near_is_no_background(tmp_path: Path) -> None:
+    for name in ("near/pico_nohash_0.wav", "room.wav"):
+        path = tmp_path / "_negatives_" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        soundfile.write(path, tones(np.random.default_rng(0), 500), RATE)
+    (tmp_path / "said.json").write_text(json.dumps({"files": {"_negatives_/near/pico_nohash_0.wav": {}}}), "utf-8")
+    assert len(background(tmp_path, [])) == 2
+    assert len(background(tmp_path, [], from_text=True)) == 1

@@ -85,7 +85,7 @@ def run_own(args: argparse.Namespace) -> int:
     print(f"recordings: {told}; a head on {backbone.name} (--way network trains one)", file=sys.stderr)
     _say_left_out(recordings)
     voice, of_voice = _voice(recordings, backbone) if args.only_my_voice else (None, {})
-    negatives = background(data, args.negatives)
+    negatives = background(data, args.negatives, from_text=bool(synthetic))
     fitted = fit_words(
         recordings.words,
         backbone,

@@ -128,7 +128,7 @@ def _said(args: argparse.Namespace, phrase: str) -> Said:
 
     data = args.say / phrase
     words = say_for_fit([phrase.replace("_", " ")], data, voices=args.voices, seed=args.seed)
-    return Said(own_recordings(data, words).words, background(data, []))
+    return Said(own_recordings(data, words).words, background(data, [], from_text=True))
 
 
 def _print_sums(done: Sequence[Trial], phrase: str) -> None:
