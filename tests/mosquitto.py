@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from spotter.mqtt.publisher import Publisher
 from tests.processes import LIMIT_S, until
 
 if TYPE_CHECKING:
@@ -121,3 +122,21 @@ class Observer:
 
     def _hear(self, message: MQTTMessage) -> None:
         self.heard.append((message.topic, bytes(message.payload), message.retain))
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command wait for the broker for as long as it takes; it gives up soon, and machines may be busy."""
+    monkeypatch.setattr("spotter.cli.mqtt_option._END_S", LIMIT_S)
+
+
+@pytest.fixture
+def told_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the command end only when it knows what is wrong with the broker; a short recording may be quicker."""
+    really = Publisher.end
+
+    def end(publisher: Publisher, limit_s: float) -> None:
+        until(lambda: publisher._said)
+        really(publisher, limit_s)
+
+    monkeypatch.setattr(Publisher, "end", end)

@@ -25,7 +25,7 @@ from spotter.mqtt.address import broker as broker_at
 from spotter.mqtt.connection import KEEPALIVE_S, Connection
 from spotter.mqtt.messages import Topics, configuration
 from spotter.mqtt.publisher import Publisher
-from tests.mosquitto import Mosquitto, Observer
+from tests.mosquitto import Mosquitto, Observer, patient, told_first  # noqa: F401  fixtures
 from tests.processes import LIMIT_S, started, until
 
 TOPICS = Topics(id="k")
@@ -44,24 +44,6 @@ def broker(tmp_path: Path) -> Iterator[Mosquitto]:
     mosquitto = Mosquitto(tmp_path).start()
     yield mosquitto
     mosquitto.end()
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the command wait for the broker for as long as it takes; it gives up soon, and machines may be busy."""
-    monkeypatch.setattr("spotter.cli.mqtt_option._END_S", LIMIT_S)
-
-
-@pytest.fixture
-def told_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the command end only when it knows what is wrong with the broker; a short recording may be quicker."""
-    really = Publisher.end
-
-    def end(publisher: Publisher, limit_s: float) -> None:
-        until(lambda: publisher._said)
-        really(publisher, limit_s)
-
-    monkeypatch.setattr(Publisher, "end", end)
 
 
 @pytest.fixture

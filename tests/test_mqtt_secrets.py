@@ -14,9 +14,8 @@ import pytest
 
 from spotter.cli import listen as listen_command
 from spotter.cli.listen import DEMO
-from spotter.mqtt.publisher import Publisher
-from tests.mosquitto import Mosquitto, Observer, required
-from tests.processes import LIMIT_S, until
+from tests.mosquitto import Mosquitto, Observer, patient, required, told_first  # noqa: F401  fixtures
+from tests.processes import until
 
 pytest.importorskip("paho.mqtt")
 
@@ -39,24 +38,6 @@ def collected() -> Iterator[None]:
     """Collect garbage at once, so that no later test is told of it."""
     yield
     gc.collect()
-
-
-@pytest.fixture
-def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the command wait for the broker for as long as it takes; it gives up soon, and machines may be busy."""
-    monkeypatch.setattr("spotter.cli.mqtt_option._END_S", LIMIT_S)
-
-
-@pytest.fixture
-def told_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the command end only when it knows what is wrong with the broker; a short recording may be quicker."""
-    really = Publisher.end
-
-    def end(publisher: Publisher, limit_s: float) -> None:
-        until(lambda: publisher._said)
-        really(publisher, limit_s)
-
-    monkeypatch.setattr(Publisher, "end", end)
 
 
 class Listen:
